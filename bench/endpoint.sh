@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# What the endpoint tap costs in the kernel, in ns per run above an empty cgroup_skb program that sees the same packets in the same run.
+#
+#   bench/endpoint.sh PATH-OF-cvf_bench_endpoint
+#
+#   ROUNDS   rounds of all workloads and modes (default 15); the median over rounds is printed
+#   SECONDS_EACH  length of each run (default 2)
+#   MODES    "counters payload" (default): --no-payload, and the shipped default
+#   WORKLOADS     "keepalive connection udp iperf" (default)
+#
+# Two network namespaces joined by a veth pair; nginx, wrk, iperf3. Needs root. Leaves nothing behind.
+set -uo pipefail
+BENCH=${1:?path of cvf_bench_endpoint}
+ROUNDS=${ROUNDS:-15}; EACH=${SECONDS_EACH:-2}; MODES=${MODES:-counters payload}; WORKLOADS=${WORKLOADS:-keepalive connection udp iperf}
+for t in ip nginx wrk iperf3 awk; do command -v $t >/dev/null || { echo "missing: $t" >&2; exit 2; }; done
+ID=be$$; S=${ID}s; C=${ID}c; TMP=$(mktemp -d); PIDS=()
+cleanup() { for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null; done; wait 2>/dev/null; ip netns del $S 2>/dev/null; ip netns del $C 2>/dev/null; rm -rf "$TMP"; }
+trap cleanup EXIT; trap 'exit 130' INT TERM
+ip netns add $S && ip netns add $C && ip link add vs netns $S type veth peer name vc netns $C || exit 2
+ip -n $S addr add 10.214.77.1/24 dev vs; ip -n $C addr add 10.214.77.2/24 dev vc
+for n in $S $C; do ip -n $n link set lo up; done; ip -n $S link set vs up; ip -n $C link set vc up
+cat > "$TMP/nginx.conf" <<N
+worker_processes 1; daemon off; pid $TMP/nginx.pid; error_log $TMP/nginx.err;
+events { worker_connections 1024; }
+http { access_log off; keepalive_requests 1000000000;
+  client_body_temp_path $TMP/b; proxy_temp_path $TMP/p; fastcgi_temp_path $TMP/f; uwsgi_temp_path $TMP/u; scgi_temp_path $TMP/s;
+  server { listen 10.214.77.1:8080; location / { default_type text/plain; return 200 "$(head -c 512 /dev/zero | tr '\0' x)"; } } }
+N
+ip netns exec $S nginx -c "$TMP/nginx.conf" -p "$TMP" & PIDS+=($!)
+ip netns exec $S iperf3 -s -B 10.214.77.1 >/dev/null 2>&1 & PIDS+=($!)
+sleep 1
+workload() {
+    case $1 in
+    keepalive) echo "wrk -t1 -c16 -d${EACH}s http://10.214.77.1:8080/";;
+    connection) echo "wrk -t1 -c16 -d${EACH}s -H 'Connection: close' http://10.214.77.1:8080/";;
+    udp) echo "iperf3 -c 10.214.77.1 -u -b 0 -l 64 -t $EACH";;
+    iperf) echo "iperf3 -c 10.214.77.1 -t $EACH";;
+    esac
+}
+for r in $(seq "$ROUNDS"); do
+    for w in $WORKLOADS; do
+        for m in $MODES; do
+            flag=; [ "$m" = counters ] && flag=--no-payload
+            [ "$m" = full ] && flag=--full
+            eval "\"$BENCH\" $flag ip netns exec $C $(workload $w)" > "$TMP/out" 2>"$TMP/err" || { echo "failed: $w $m" >&2; tail -3 "$TMP/err" >&2; continue; }
+            awk -v w=$w -v m=$m -F'\t' '
+              $1=="Requests/sec:"||/^Requests\/sec/ { split($0,a," "); rate=a[2] }
+              NF==4 { runs[$1]=$2; ns[$1]=$3; per[$1]=$4; if ($1 !~ /^floor/) total+=$3; else floor+=$3 }
+              $1=="agent_cpu" { cpu=$2 } $1=="lost" { lost=$2 } $1=="events" { ev=$2 }
+              /requests in/ { req=$1+0; split($0,b," "); req=b[1] }
+              END { o=per["cvf_egress"]-per["floor_egress"]; i=per["cvf_ingress"]-per["floor_ingress"]
+                cg=ns["floor_egress"]+ns["floor_ingress"]
+                printf "%s\t%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%d\t%d\n", w, m, o, i, (o+i)/2, per["floor_egress"], per["floor_ingress"], req ? (total-cg-ns["floor_send"])/req : 0, req ? cpu*1e6/req : 0, ev, lost }' "$TMP/out" >> "$TMP/rows"
+            [ "${VERBOSE:-0}" = 1 ] && { echo "## $w $m"; cat "$TMP/out"; }
+        done
+    done
+done
+printf 'workload\tmode\tegress\tingress\tmean\tfloor out\tfloor in\tall programs ns/request\tagent us/request\tevents\tlost\n'
+for w in $WORKLOADS; do for m in $MODES; do
+    awk -F'\t' -v w=$w -v m=$m '
+      function med(c,  i,j,t,A,n) { n=0; for (i=1;i<=N;i++) A[++n]=V[i,c]; for(i=1;i<=n;i++)for(j=i+1;j<=n;j++)if(A[j]<A[i]){t=A[i];A[i]=A[j];A[j]=t}
+          return n%2?A[(n+1)/2]:(A[n/2]+A[n/2+1])/2 }
+      $1==w&&$2==m { N++; for (c=3;c<=11;c++) V[N,c]=$c }
+      END { if (N) { printf "%s\t%s",w,m; for (c=3;c<=11;c++) printf "\t%.*f", c==9?2:0, med(c); print "" } }' "$TMP/rows"
+done; done

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* The endpoint tap: counts every packet of every local socket, sends as much payload as is wanted, knows each socket's owner.
+ *
+ * A packet's way: cvf_egress or cvf_ingress -> packet() -> the socket's state (or, for an unconnected one, its peer's) -> counters ->
+ * payload.h. Sockets are met (told to the agent) at their first packet; accepted ones when their handshake ends. */
+#include "payload.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile __u32 jiffies_per_second = 1000;
+const volatile __u32 subtree = 0; /* 1: only sockets of the cgroups in subtree_ids are ours */
+
+/* Cgroups of the sub-tree, for the iterator, which meets every socket of the host. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 16384);
+    __type(key, __u64);
+    __type(value, __u8);
+} subtree_ids SEC(".maps");
+
+/* The peers of unconnected sockets, and of the kernel's own sockets for ICMP and resets. */
+struct peer_key {
+    __u64 cookie; /* of the socket */
+    __u8 local[16], remote[16];
+    __u16 local_port, remote_port;
+    __u8 family, protocol, pad[2];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 65536);
+    __type(key, struct peer_key);
+    __type(value, struct state);
+} peers SEC(".maps");
+
+/* A new peer's state before it is in the map; synthetic cookies count up per CPU. */
+struct fresh {
+    __u64 made;
+    struct state state;
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct fresh);
+} fresh SEC(".maps");
+
+/* What a listener saw of a handshake, until its child takes it over. By the opener's initial sequence number; a collision loses a count. */
+struct handshake {
+    __u32 isn, netns;
+    __u32 packets_in, bytes_in, packets_out, bytes_out;
+    __u64 first;
+};
+#define HANDSHAKES 16384
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, HANDSHAKES);
+    __type(key, __u32);
+    __type(value, struct handshake);
+} handshakes SEC(".maps");
+
+/* The end met first, by what both ends know: TCP by both initial sequence numbers, which survive address translation; datagrams by the
+ * tuple, believed for a second only. */
+struct meeting {
+    __u64 tag, cookie, jiffies;
+};
+#define MEETINGS 16384
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, MEETINGS);
+    __type(key, __u32);
+    __type(value, struct meeting);
+} meetings SEC(".maps");
+
+static __always_inline __u64 mixed(__u64 h, __u64 v) {
+    h = (h ^ v) * 0x9E3779B97F4A7C15ULL;
+    return h ^ h >> 29;
+}
+
+static __always_inline struct meeting *meeting_at(__u64 tag) {
+    __u32 i = (__u32)(tag >> 40) & (MEETINGS - 1);
+    return bpf_map_lookup_elem(&meetings, &i);
+}
+
+static __always_inline void met_first(__u64 tag, __u64 cookie) {
+    struct meeting *m = meeting_at(tag);
+    if (!m) return;
+    m->tag = 0;
+    m->cookie = cookie;
+    m->jiffies = bpf_jiffies64();
+    m->tag = tag;
+}
+
+static __always_inline __u64 who_met(__u64 tag, __u64 seconds) {
+    struct meeting *m = meeting_at(tag);
+    if (!m || m->tag != tag || bpf_jiffies64() - m->jiffies > seconds * jiffies_per_second) return 0;
+    return m->cookie;
+}
+
+static __always_inline __u64 isn_tag(__u32 opener, __u32 accepter) { return mixed(0x5ec1, (__u64)opener << 32 | accepter) | 1; }
+
+static __always_inline __u64 end_tag(const __u8 *from, __u16 from_port, const __u8 *to, __u16 to_port, __u8 protocol) {
+    __u64 h = mixed((__u64)protocol << 32 | (__u64)from_port << 16 | to_port, *(__u64 *)from);
+    h = mixed(h, *(__u64 *)(from + 8));
+    h = mixed(h, *(__u64 *)to);
+    return mixed(h, *(__u64 *)(to + 8)) | 1;
+}
+
+/* Finds the other end of a datagram conversation, or leaves word for it. */
+static __always_inline void meet_datagram(struct state *s, const struct cvf_tuple *t) {
+    __u64 peer = who_met(end_tag(t->remote, t->remote_port, t->local, t->local_port, t->protocol), 1);
+    if (peer && peer != s->cookie) {
+        s->peer_cookie = peer;
+        s->flags |= CVF_S_ELSEWHERE;
+    } else {
+        met_first(end_tag(t->local, t->local_port, t->remote, t->remote_port, t->protocol), s->cookie);
+    }
+}
+
+/* Volatile: else clang reckons with the pointer, which the verifier forbids. */
+static __always_inline void tuple_of_uapi(struct cvf_tuple *t, volatile struct bpf_sock *sk) {
+    t->state = sk->state;
+    t->protocol = sk->protocol;
+    t->local_port = sk->src_port;
+    t->remote_port = bpf_ntohs(sk->dst_port);
+    if (sk->family == AF_INET6) {
+        __u32 *l = (__u32 *)t->local, *r = (__u32 *)t->remote;
+        t->family = 6;
+        l[0] = sk->src_ip6[0], l[1] = sk->src_ip6[1], l[2] = sk->src_ip6[2], l[3] = sk->src_ip6[3];
+        r[0] = sk->dst_ip6[0], r[1] = sk->dst_ip6[1], r[2] = sk->dst_ip6[2], r[3] = sk->dst_ip6[3];
+    } else {
+        t->family = 4;
+        *(__u32 *)t->local = sk->src_ip4;
+        *(__u32 *)t->remote = sk->dst_ip4;
+    }
+}
+
+/* A socket met at a packet: fills in what is not known yet. Null: no memory. */
+static __noinline struct state *meet(struct __sk_buff *skb, int egress) {
+    struct bpf_sock *sk = skb->sk;
+    if (!sk) return 0;
+    sk = bpf_sk_fullsock(sk);
+    if (!sk) return 0;
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!s) {
+        count(CVF_C_UNTRACKED);
+        return 0;
+    }
+    if (s->flags & CVF_S_MET) return s;
+    struct cvf_opened o = {};
+    __u64 now = bpf_ktime_get_ns();
+    if (!s->cookie) s->cookie = bpf_get_socket_cookie(skb);
+    if (!s->first) s->first = now;
+    s->netns = netns_of(sk);
+    if (!s->owner.cgroup_id) s->owner.cgroup_id = bpf_sk_cgroup_id(sk);
+    tuple_of_uapi(&o.tuple, sk);
+    if (o.tuple.protocol == PROTOCOL_TCP && sk->type == 1 /* SOCK_STREAM */) {
+        s->flags |= CVF_S_TCP;
+        if (o.tuple.state == TCP_LISTEN) return s;
+        if (o.tuple.state == TCP_SYN_SENT) {
+            s->flags |= CVF_S_CLIENT;
+            /* For the reset that may answer from this very host. */
+            met_first(end_tag(o.tuple.local, o.tuple.local_port, o.tuple.remote, o.tuple.remote_port, PROTOCOL_TCP), s->cookie);
+        } else if (!(s->flags & (CVF_S_CLIENT | CVF_S_SERVER)))
+            s->flags |= CVF_S_EXISTED;
+    } else if (!o.tuple.remote_port) {
+        return s; /* unconnected: its peers are met one by one */
+    } else {
+        s->flags |= egress ? CVF_S_CLIENT : CVF_S_SERVER;
+        meet_datagram(s, &o.tuple);
+    }
+    s->flags |= CVF_S_MET;
+    head_of(&o.event, s, CVF_OPENED, now);
+    opened_of(&o, s);
+    send(&o);
+    return s;
+}
+
+/* The state of one peer of the unconnected socket `parent`. Null: not an IP packet to be read, or no room. */
+static __noinline struct state *peer(struct __sk_buff *skb, struct state *parent, int egress) {
+    if (!parent) return 0;
+    struct peer_key key = {};
+    __u8 *p = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+    __u32 header = 40;
+    __u8 *from = egress ? key.local : key.remote, *to = egress ? key.remote : key.local;
+    if (p + 20 > end) return 0;
+    if (p[0] >> 4 == 4) {
+        key.family = 4;
+        key.protocol = p[9];
+        header = (p[0] & 15) * 4;
+        *(__u32 *)from = *(__u32 *)(p + 12);
+        *(__u32 *)to = *(__u32 *)(p + 16);
+    } else {
+        if (p + 40 > end) return 0;
+        key.family = 6;
+        key.protocol = p[6];
+        __builtin_memcpy(from, p + 8, 16);
+        __builtin_memcpy(to, p + 24, 16);
+        if (key.protocol == 0) { /* hop-by-hop options, as MLD has them */
+            if (p + 42 > end) return 0;
+            key.protocol = p[40];
+            header = 48 + p[41] * 8;
+        }
+    }
+    if (key.protocol == PROTOCOL_TCP || key.protocol == PROTOCOL_UDP || key.protocol == PROTOCOL_UDPLITE) {
+        p += header;
+        if (p + 4 > end) return 0;
+        __u16 source = bpf_ntohs(*(__be16 *)p), destination = bpf_ntohs(*(__be16 *)(p + 2));
+        key.local_port = egress ? source : destination;
+        key.remote_port = egress ? destination : source;
+    }
+    key.cookie = parent->cookie;
+    struct state *s = bpf_map_lookup_elem(&peers, &key);
+    if (s) return s;
+
+    __u32 zero = 0;
+    struct fresh *f = bpf_map_lookup_elem(&fresh, &zero);
+    if (!f) return 0;
+    s = &f->state;
+    __builtin_memset(s, 0, sizeof *s);
+    s->cookie = CVF_SYNTHETIC | (__u64)bpf_get_smp_processor_id() << 44 | ++f->made;
+    s->first = bpf_ktime_get_ns();
+    s->netns = parent->netns;
+    s->owner = parent->owner;
+    s->parent_cookie = parent->cookie;
+    s->flags = (parent->flags & CVF_S_OWN) | CVF_S_MET;
+    /* TCP without a connection is the kernel's reset to who knocked at a closed port. */
+    s->flags |= egress && key.protocol != PROTOCOL_TCP ? CVF_S_CLIENT : CVF_S_SERVER;
+    struct cvf_opened o = {};
+    __builtin_memcpy(o.tuple.local, key.local, 32);
+    o.tuple.local_port = key.local_port;
+    o.tuple.remote_port = key.remote_port;
+    o.tuple.family = key.family;
+    o.tuple.protocol = key.protocol;
+    meet_datagram(s, &o.tuple);
+    if (bpf_map_update_elem(&peers, &key, s, BPF_NOEXIST)) {
+        s = bpf_map_lookup_elem(&peers, &key); /* another CPU was faster, or there is no room */
+        if (!s) count(CVF_C_UNTRACKED);
+        return s;
+    }
+    head_of(&o.event, s, CVF_OPENED, s->first);
+    opened_of(&o, s);
+    send(&o);
+    return bpf_map_lookup_elem(&peers, &key);
+}
+
+/* A listener's packet belongs to the child that may come of it. */
+static __noinline int handshake(struct __sk_buff *skb, struct state *s, int egress) {
+    if (!s) return 0;
+    struct segment g;
+    if (!parse_tcp(skb, &g)) return 0;
+    __u32 isn = egress ? g.acknowledgment - 1 : g.flags & FLAG_SYN ? g.sequence : g.sequence - 1;
+    if (g.flags & FLAG_RST) return 0;
+    __u32 i = (isn ^ isn >> 15) & (HANDSHAKES - 1);
+    struct handshake *h = bpf_map_lookup_elem(&handshakes, &i);
+    if (!h) return 0;
+    if (h->isn != isn || h->netns != s->netns) {
+        __builtin_memset(h, 0, sizeof *h);
+        h->isn = isn;
+        h->netns = s->netns;
+        h->first = bpf_ktime_get_ns();
+    }
+    if (egress) {
+        h->packets_out++;
+        h->bytes_out += skb->len;
+    } else {
+        h->packets_in++;
+        h->bytes_in += skb->len;
+    }
+    if (payload_on && skb->len) emit(skb, s, CVF_HANDSHAKE, egress, skb->len, isn);
+    return 0;
+}
+
+/* Bytes on the wire: an aggregate is as many packets as it has segments, each with its own headers. */
+static __noinline __u64 wire_length(struct __sk_buff *skb, __u32 segments) {
+    __u8 *p = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+    __u32 header = 40;
+    __u8 protocol;
+    if (p + 40 > end) return skb->len;
+    if (p[0] >> 4 == 4) {
+        header = (p[0] & 15) * 4;
+        protocol = p[9];
+    } else {
+        protocol = p[6];
+    }
+    p += header;
+    if (p + 16 > end) return skb->len;
+    header += protocol == PROTOCOL_TCP ? (p[12] >> 4) * 4 : 8;
+    return skb->len + (__u64)(segments - 1) * header;
+}
+
+static __always_inline void packet(struct __sk_buff *skb, int egress) {
+    struct bpf_sock *sk = skb->sk;
+    if (!sk) return;
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!s || !(s->flags & CVF_S_MET)) {
+        s = meet(skb, egress);
+        if (!s) return;
+    }
+    if (sk->state == TCP_LISTEN) {
+        handshake(skb, s, egress);
+        return;
+    }
+    if (!(s->flags & CVF_S_MET) || !sk->dst_port) {
+        s = peer(skb, s, egress);
+        if (!s) return;
+    }
+    __u32 segments = skb->gso_segs;
+    __u64 bytes = skb->len;
+    if (segments > 1)
+        bytes = wire_length(skb, segments);
+    else
+        segments = 1;
+    __sync_fetch_and_add(&s->ways[egress].packets, segments);
+    __sync_fetch_and_add(&s->ways[egress].bytes, bytes);
+    s->last_jiffies = bpf_jiffies64();
+    if (!payload_on || s->flags & CVF_S_ELSEWHERE || (s->flags & CVF_S_OWN && !watch_self)) return;
+    if (s->flags & CVF_S_TCP)
+        take_tcp(skb, s, egress);
+    else
+        take_datagram(skb, s, egress);
+}
+
+SEC("cgroup_skb/egress")
+int cvf_egress(struct __sk_buff *skb) {
+    packet(skb, 1);
+    return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int cvf_ingress(struct __sk_buff *skb) {
+    packet(skb, 0);
+    return 1;
+}
+
+/* A process makes a socket. */
+SEC("cgroup/sock_create")
+int cvf_sock_create(struct bpf_sock *sk) {
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!s) return 1;
+    s->cookie = bpf_get_socket_cookie(sk);
+    own(s);
+    s->owner.changes = 0;
+    return 1;
+}
+
+/* A process closes a socket. TCP goes on without it: its end is tcp_destroy_sock. */
+SEC("cgroup/sock_release")
+int cvf_sock_release(struct bpf_sock *sk) {
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!s || !(s->flags & CVF_S_MET) || s->flags & CVF_S_CLOSED) return 1;
+    if (!s->owner.pid && own(s)) {
+        /* Accepted and never read: the owner is who closes it. */
+        struct cvf_owner_event e = {};
+        head_of(&e.event, s, CVF_OWNER, bpf_ktime_get_ns());
+        e.owner = s->owner;
+        send(&e);
+    }
+    if (s->flags & CVF_S_TCP) return 1;
+    struct cvf_report r = {};
+    s->flags |= CVF_S_CLOSED;
+    report_of(&r, s); /* this hook may not read the tuple: its family stays 0, and the agent has it from CVF_OPENED */
+    head_of(&r.socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
+    send(&r);
+    return 1;
+}
+
+static __always_inline void established(struct bpf_sock_ops *ctx, bool server) {
+    struct bpf_sock *sk = ctx->sk;
+    if (!sk) return;
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!s) {
+        count(CVF_C_UNTRACKED);
+        return;
+    }
+    struct cvf_opened o = {};
+    __u64 now = bpf_ktime_get_ns();
+    if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
+    if (!s->first) s->first = now;
+    if (!s->netns) s->netns = netns_of(sk);
+    o.isn_in = ctx->rcv_nxt - 1;
+    o.isn_out = ctx->snd_nxt - 1;
+    s->flags |= CVF_S_TCP | CVF_S_WAY_IN | CVF_S_WAY_OUT;
+    s->ways[0].next = ctx->rcv_nxt;
+    s->ways[1].next = ctx->snd_nxt;
+    __u64 tag = server ? isn_tag(o.isn_in, o.isn_out) : isn_tag(o.isn_out, o.isn_in);
+    if (!server) {
+        s->flags |= CVF_S_CLIENT;
+        met_first(tag, s->cookie);
+    } else {
+        s->flags |= CVF_S_SERVER;
+        __u32 i = (o.isn_in ^ o.isn_in >> 15) & (HANDSHAKES - 1);
+        struct handshake *h = bpf_map_lookup_elem(&handshakes, &i);
+        if (h && h->isn == o.isn_in && h->netns == s->netns) {
+            s->first = h->first;
+            s->ways[0].packets += h->packets_in;
+            s->ways[0].bytes += h->bytes_in;
+            s->ways[1].packets += h->packets_out;
+            s->ways[1].bytes += h->bytes_out;
+            h->isn = h->netns = 0;
+        }
+        s->last_jiffies = bpf_jiffies64();
+        __u64 peer = who_met(tag, 60);
+        if (peer && peer != s->cookie) {
+            s->peer_cookie = peer;
+            s->flags |= CVF_S_ELSEWHERE;
+        }
+    }
+    if (s->flags & CVF_S_MET) return;
+    s->flags |= CVF_S_MET;
+    tuple_of_uapi(&o.tuple, sk);
+    head_of(&o.event, s, CVF_OPENED, now);
+    opened_of(&o, s);
+    send(&o);
+}
+
+SEC("sockops")
+int cvf_sockops(struct bpf_sock_ops *ctx) {
+    switch (ctx->op) {
+        case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+            established(ctx, true);
+            break;
+        case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+            established(ctx, false);
+            break;
+        case BPF_SOCK_OPS_TCP_LISTEN_CB: {
+            struct bpf_sock *sk = ctx->sk;
+            if (!sk) break;
+            struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+            if (!s) break;
+            if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
+            s->netns = netns_of(sk);
+            own(s);
+            s->flags |= CVF_S_LISTENER | CVF_S_TCP;
+            struct cvf_opened o = {};
+            tuple_of_uapi(&o.tuple, sk);
+            head_of(&o.event, s, CVF_LISTEN, bpf_ktime_get_ns());
+            opened_of(&o, s);
+            send(&o);
+            break;
+        }
+    }
+    return 1;
+}
+
+/* A TCP socket ends. */
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(cvf_destroy, struct sock *sk) {
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!s || s->flags & CVF_S_CLOSED || !(s->flags & (CVF_S_MET | CVF_S_LISTENER))) return 0;
+    struct cvf_report r = {};
+    s->flags |= CVF_S_CLOSED;
+    tuple_of_sock(&r.socket.tuple, sk);
+    report_of(&r, s);
+    struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+    if (tp) tcp_numbers(&r.tcp, tp);
+    head_of(&r.socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
+    send(&r);
+    return 0;
+}
+
+/* Who uses a socket, when it is not whom we know: accepted, inherited or passed on, or older than the agent. */
+static __always_inline int used(void *ctx, struct sock *sk) {
+    __u16 family = sk->__sk_common.skc_family;
+    if (family != AF_INET && family != AF_INET6) return 0;
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (!s) {
+        if (sk->sk_protocol != PROTOCOL_MPTCP) return 0;
+        s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+        if (!s) return 0;
+    }
+    if (s->owner.pid == (__u32)(bpf_get_current_pid_tgid() >> 32)) return 0;
+    /* Processes that take turns at one socket are not worth an event each. */
+    __u64 now = bpf_ktime_get_ns();
+    if (s->owner.changes >= 16 && (__u32)(now >> 30) == s->owner_second) return 0;
+    s->owner_second = now >> 30;
+    if (!s->cookie) s->cookie = bpf_get_socket_cookie(sk);
+    if (!own(s)) return 0;
+    struct cvf_owner_event e = {};
+    head_of(&e.event, s, CVF_OWNER, now);
+    e.owner = s->owner;
+    send(&e);
+    return 0;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(cvf_send, struct sock *sk) {
+    return used(ctx, sk);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(cvf_receive, struct sock *sk) {
+    return used(ctx, sk);
+}
+
+/* Iterators: they run in the agent, when it reads them. */
+
+/* Gives every socket that a process holds a state and an owner: of several holders the youngest. */
+SEC("iter/task_file")
+int cvf_holders(struct bpf_iter__task_file *ctx) {
+    struct task_struct *task = ctx->task;
+    struct file *file = ctx->file;
+    own_pid = bpf_get_current_pid_tgid() >> 32;
+    if (!task || !file || task->pid != task->tgid) return 0;
+    struct socket *socket = bpf_sock_from_file(file);
+    if (!socket) return 0;
+    struct sock *sk = socket->sk;
+    if (!sk) return 0;
+    __u16 family = sk->__sk_common.skc_family;
+    if (family != AF_INET && family != AF_INET6) return 0;
+    if (subtree) {
+        __u64 id = sk->sk_cgrp_data.cgroup->kn->id;
+        if (!bpf_map_lookup_elem(&subtree_ids, &id)) return 0;
+    }
+    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!s) {
+        count(CVF_C_UNTRACKED);
+        return 0;
+    }
+    if (s->owner.pid && s->holder_start >= task->start_boottime) return 0;
+    if (s->owner.pid && !s->holder_start) return 0; /* known by better means */
+    s->holder_start = task->start_boottime;
+    if (!s->cookie) {
+        s->cookie = bpf_get_socket_cookie(sk);
+        s->flags |= CVF_S_EXISTED;
+        s->netns = sk->__sk_common.skc_net.net->ns.inum;
+        s->first = bpf_ktime_get_ns();
+    }
+    s->owner.pid = task->tgid;
+    s->owner.uid = task->cred->uid.val;
+    s->owner.gid = task->cred->gid.val;
+    s->owner.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+    bpf_core_read(s->owner.comm, sizeof s->owner.comm, &task->comm);
+    if (s->owner.pid == own_pid) s->flags |= CVF_S_OWN;
+    return 0;
+}
+
+/* Every socket's report. */
+SEC("iter/bpf_sk_storage_map")
+int cvf_reports(struct bpf_iter__bpf_sk_storage_map *ctx) {
+    struct sock *sk = ctx->sk;
+    struct state *s = ctx->value;
+    if (!sk || !s || !s->cookie || s->flags & CVF_S_CLOSED) return 0;
+    struct cvf_report r = {};
+    tuple_of_sock(&r.socket.tuple, sk);
+    bool stream = sk->sk_protocol == PROTOCOL_TCP && sk->sk_type == 1;
+    if (stream) s->flags |= CVF_S_TCP;
+    if (!(s->flags & CVF_S_MET)) {
+        /* Older than the agent: from now on it is met. */
+        if (stream && r.socket.tuple.state != TCP_LISTEN && r.socket.tuple.state != TCP_CLOSE && s->flags & CVF_S_EXISTED)
+            s->flags |= CVF_S_MET;
+    }
+    report_of(&r, s);
+    struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+    if (tp) tcp_numbers(&r.tcp, tp);
+    head_of(&r.socket.event, s, CVF_REPORT, bpf_ktime_get_ns());
+    bpf_seq_write(ctx->meta->seq, &r, sizeof r);
+    return 0;
+}
+
+/* Every peer's report. */
+SEC("iter/bpf_map_elem")
+int cvf_peer_reports(struct bpf_iter__bpf_map_elem *ctx) {
+    struct peer_key *key = ctx->key;
+    struct state *s = ctx->value;
+    if (!key || !s) return 0;
+    struct cvf_report r = {};
+    __builtin_memcpy(r.socket.tuple.local, key->local, 32);
+    r.socket.tuple.local_port = key->local_port;
+    r.socket.tuple.remote_port = key->remote_port;
+    r.socket.tuple.family = key->family;
+    r.socket.tuple.protocol = key->protocol;
+    report_of(&r, s);
+    head_of(&r.socket.event, s, CVF_REPORT, bpf_ktime_get_ns());
+    bpf_seq_write(ctx->meta->seq, &r, sizeof r);
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Programs that do nothing: what the kernel's own call and its timing cost. For bench/endpoint.sh only. */
+#include "kernel.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+SEC("cgroup_skb/egress")
+int floor_egress(struct __sk_buff *skb) {
+    return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int floor_ingress(struct __sk_buff *skb) {
+    return 1;
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(floor_send, struct sock *sk) {
+    return 0;
+}

@@ -1,0 +1,28 @@
+// The bearer token of the local agent: 256 random bits as 64 hex digits in a file only its owner may read.
+//
+// Thread rule: functions without state. Errors: one line of text that names the file.
+// Source: RFC 6750 (bearer tokens).
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace cvf::api {
+
+inline constexpr std::string_view default_token_file = "/run/cvf/token";
+
+// Makes a fresh token and puts it at `path`, mode 0600, replacing what is there in one step; the folder is made (0755) when it is
+// missing.
+std::expected<std::string, std::string> make_token_file(const std::string& path);
+
+// The token in a file, without the blanks around it. At most 4 KiB are read.
+std::expected<std::string, std::string> read_token_file(const std::string& path);
+
+// Takes the same time wherever the two differ.
+bool same_token(std::string_view given, std::string_view wanted);
+
+// Does the value of an Authorization header carry this token?
+bool authorized(std::string_view authorization, std::string_view token);
+
+}  // namespace cvf::api

@@ -1,0 +1,258 @@
+#include "flow/conversation.h"
+
+namespace cvf::flow {
+
+using protocol::Direction;
+using protocol::Match;
+using protocol::Protocol;
+
+namespace {
+
+// Segments or datagrams looked at before a conversation is called unknown.
+constexpr uint8_t max_tries = 6;
+// Bytes of one direction that may wait for an undecided search.
+constexpr size_t max_search_bytes = 4096;
+
+uint8_t transport_bit(uint8_t ip_protocol) {
+    using protocol::Transport;
+    switch (ip_protocol) {
+        case decode::ip_protocol::tcp: return static_cast<uint8_t>(Transport::tcp);
+        case decode::ip_protocol::udp:
+        case decode::ip_protocol::udplite: return static_cast<uint8_t>(Transport::udp);
+        case decode::ip_protocol::icmp: return static_cast<uint8_t>(Transport::icmp);
+        case decode::ip_protocol::icmpv6: return static_cast<uint8_t>(Transport::icmpv6);
+        case decode::ip_protocol::sctp: return static_cast<uint8_t>(Transport::sctp);
+        default: return 0;
+    }
+}
+
+// The protocols that can run over a transport, a bit each in registry order.
+uint64_t candidates_for(uint8_t ip_protocol) {
+    const uint8_t bit = transport_bit(ip_protocol);
+    auto all = protocol::all_protocols();
+    uint64_t mask = 0;
+    for (size_t i = 0; i < all.size(); i++)
+        if (all[i]->transports & bit) mask |= uint64_t{1} << i;
+    return mask;
+}
+
+size_t index_of(const Protocol* p) {
+    auto all = protocol::all_protocols();
+    for (size_t i = 0; i < all.size(); i++)
+        if (all[i] == p) return i;
+    return 0;
+}
+
+}  // namespace
+
+const Protocol* Conversation::search(int end, Bytes bytes, bool& undecided) {
+    undecided = false;
+    if (flow_.candidates == 0) flow_.candidates = candidates_for(flow_.key.protocol);
+    auto all = protocol::all_protocols();
+    const Direction dir = flow_.direction_of(end);
+    const uint16_t initiator_port = flow_.port(flow_.initiator), responder_port = flow_.port(1 - flow_.initiator);
+    for (uint64_t left = flow_.candidates; left; left &= left - 1) {
+        auto i = static_cast<size_t>(__builtin_ctzll(left));
+        switch (all[i]->match(dir, bytes, initiator_port, responder_port)) {
+            case Match::yes: return all[i];
+            case Match::maybe: undecided = true; break;
+            case Match::no: break;
+        }
+    }
+    return nullptr;
+}
+
+void Conversation::run(const Protocol& protocol) {
+    flow_.running = &protocol;
+    flow_.dissector = protocol.make();
+}
+
+void Conversation::forget_all() {
+    flow_.search_over = true;
+    flow_.dissector.reset();
+    flow_.wants_ticks = false;
+    for (int end = 0; end < 2; end++) {
+        if (end == current_)
+            flow_.ends[end].stream.skip(UINT64_MAX);
+        else
+            flow_.ends[end].stream.abandon(tracker_.budget_);
+        want(flow_.direction_of(end), protocol::Want::none);
+    }
+}
+
+// One call into the dissector, and what it asked for. Returns the bytes consumed.
+size_t Conversation::feed(int end, Bytes bytes) {
+    size_t used = flow_.dissector->data(flow_.direction_of(end), bytes, *this);
+    if (dropped_) {  // it was not this protocol after all
+        dropped_ = false;
+        const bool untouched = used == 0 && flow_.ends[end].stream.offset() == 0;
+        flow_.candidates &= ~(uint64_t{1} << index_of(flow_.running));
+        flow_.running = nullptr;
+        flow_.dissector.reset();
+        if (flow_.candidates == 0 || (flow_.is_tcp() && !untouched)) forget_all();
+    } else if (handed_over_) {
+        handed_over_ = false;
+        flow_.dissector->finish(*this);
+        flow_.dissector.reset();
+        flow_.running = nullptr;
+        flow_.candidates = 0;
+        flow_.tries = 0;
+        if (!handed_to_.empty()) {
+            if (const Protocol* next = protocol::protocol_by_name(handed_to_))
+                run(*next);
+            else
+                forget_all();
+        }
+    } else if (!flow_.wants_ticks) {
+        flow_.wants_ticks = true;  // the first tick tells whether it wants more
+        tracker_.schedule(flow_, now + 1'000'000'000);
+    }
+    return used;
+}
+
+size_t Conversation::deliver(int end, Bytes bytes) {
+    current_ = end;
+    size_t total = 0;
+    for (;;) {
+        if (flow_.dissector) {
+            const Protocol* before = flow_.running;
+            size_t used = feed(end, bytes.subspan(total));
+            total += used;
+            // Another protocol, or a search, goes on with what is left, unless a skip stands in between.
+            if (flow_.running != before && !flow_.search_over && total < bytes.size()) continue;
+            break;
+        }
+        if (flow_.search_over) {
+            flow_.ends[end].stream.skip(UINT64_MAX);
+            total = bytes.size();
+            break;
+        }
+        if (bytes.size() == total) break;
+        bool undecided;
+        if (const Protocol* found = search(end, bytes.subspan(total), undecided)) {
+            run(*found);
+            continue;
+        }
+        if (undecided && bytes.size() - total < max_search_bytes) break;
+        total = bytes.size();  // these bytes are nobody's
+        // Where the beginning was not seen, a later segment may begin a message.
+        if (flow_.tcp != TcpState::partial || ++flow_.tries >= max_tries) forget_all();
+        break;
+    }
+    current_ = -1;
+    return total;
+}
+
+void Conversation::gap(int end, uint64_t bytes) {
+    if (!flow_.dissector) return;
+    current_ = end;
+    flow_.dissector->gap(flow_.direction_of(end), bytes, *this);
+    current_ = -1;
+    if (dropped_) {
+        dropped_ = false;
+        flow_.running = nullptr;
+        forget_all();
+    }
+}
+
+void Conversation::closed(int end) {
+    if (flow_.dissector) flow_.dissector->close(flow_.direction_of(end), *this);
+}
+
+void Conversation::datagram(int end, Bytes bytes) {
+    if (flow_.dissector) {
+        current_ = end;
+        feed(end, bytes);
+        current_ = -1;
+        if (flow_.dissector || flow_.search_over) return;
+    }
+    while (!flow_.search_over) {
+        bool undecided;
+        const Protocol* found = search(end, bytes, undecided);
+        if (!found) {
+            if (++flow_.tries >= max_tries) forget_all();
+            return;
+        }
+        run(*found);
+        current_ = end;
+        feed(end, bytes);
+        current_ = -1;
+        if (flow_.dissector) return;
+    }
+}
+
+void Conversation::tick() {
+    flow_.wants_ticks = flow_.dissector && flow_.dissector->tick(*this);
+}
+
+void Conversation::finish() {
+    for (int end : {flow_.end_of(Direction::from_initiator), flow_.end_of(Direction::from_responder)})
+        flow_.ends[end].stream.flush(end, tracker_.budget_, *this);
+    if (flow_.dissector) flow_.dissector->finish(*this);
+}
+
+record::Record& Conversation::start(record::RecordType type, int64_t timestamp) {
+    tracker_.record_.begin(type, timestamp);
+    return tracker_.record_;
+}
+
+void Conversation::emit(record::Record& record) {
+    if (!wanted(record.type())) return;
+    tracker_.add_flow_fields(record, flow_);
+    tracker_.output_.emit(record, flow_);
+}
+
+void Conversation::confirm(std::string_view version) {
+    if (flow_.running) flow_.protocol = flow_.running;
+    if (!version.empty()) flow_.protocol_version = version;
+}
+
+void Conversation::violation(std::string_view reason) {
+    if (flow_.running) tracker_.counters_.violations[index_of(flow_.running)]++;
+    if (flow_.protocol == flow_.running)
+        flow_.violation = reason;
+    else
+        dropped_ = true;
+}
+
+void Conversation::host(std::string_view name) {
+    if (flow_.host.empty()) flow_.host.assign(name.substr(0, 255));
+}
+
+void Conversation::skip(Direction dir, uint64_t bytes) {
+    const int end = flow_.end_of(dir);
+    Stream& stream = flow_.ends[end].stream;
+    if (end == current_)
+        stream.skip(bytes);
+    else
+        stream.skip_from_here(bytes, tracker_.budget_);
+}
+
+uint64_t Conversation::skipped(Direction dir) const { return flow_.ends[flow_.end_of(dir)].stream.skipped(); }
+
+void Conversation::want(Direction dir, protocol::Want want) {
+    if (!flow_.live) return;
+    const int end = flow_.end_of(dir);
+    // What one end sends is the egress of its own socket and the ingress of the other's.
+    if (uint64_t cookie = flow_.ends[end].cookie) tracker_.output_.want(cookie, true, want);
+    if (uint64_t cookie = flow_.ends[1 - end].cookie) tracker_.output_.want(cookie, false, want);
+}
+
+void Conversation::hand_over(std::string_view protocol) {
+    handed_over_ = true;
+    handed_to_ = protocol;
+}
+
+bool Conversation::wanted(record::RecordType type) const { return tracker_.options_.wanted[static_cast<size_t>(type)]; }
+
+uint16_t Conversation::port(Direction end) const { return flow_.port(flow_.end_of(end)); }
+
+void Conversation::set_initiator(Direction dir) { tracker_.set_initiator(flow_, flow_.end_of(dir), InitiatorBy::protocol); }
+
+void Conversation::name_seen(std::string_view name, Bytes ip, uint32_t ttl) {
+    decode::Address address = ip.size() == 4 ? decode::Address::v4(ip.data()) : decode::Address::v6(ip.data());
+    // Connections are opened a while after the look-up, and clients keep short-lived names longer than told.
+    tracker_.names_.put(address, name, now + (int64_t{ttl} + 600) * 1'000'000'000);
+}
+
+}  // namespace cvf::flow

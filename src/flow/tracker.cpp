@@ -1,0 +1,292 @@
+#include "flow/tracker.h"
+
+#include <algorithm>
+
+#include "flow/community_id.h"
+#include "flow/conversation.h"
+
+namespace cvf::flow {
+
+namespace {
+constexpr int64_t second = 1'000'000'000;
+}
+
+Tracker::Tracker(const Options& options, Output& output) : options_(options), output_(output) {
+    budget_.limit = options.reassembly_bytes;
+    counters_.violations.resize(protocol::all_protocols().size());
+    table_.reserve(std::min<size_t>(options.max_flows, 4096));
+}
+
+Tracker::~Tracker() {
+    for (Flow* f = oldest_; f;) delete std::exchange(f, f->newer);
+}
+
+void Tracker::packet(const decode::Packet& p) {
+    if (p.time > now_) move_time(p.time);
+    if (decode::family(p) == 0) {
+        counters_.no_ip++;
+        return;
+    }
+    Key key;
+    const int from = make_key(p, key) ? 0 : 1;
+    Flow* flow = find_or_create(p, key, from);
+    End& end = flow->ends[from];
+    end.packets++;
+    end.bytes += p.ip_length;
+    if ((p.vlan_count | p.mpls_count | p.tunnel_count) != 0 || p.fragment_count != 0 || p.faults != 0) [[unlikely]]
+        remember_extras(*flow, p);
+    segment(*flow, from, p);
+}
+
+void Tracker::segment(Flow& flow, int end, const decode::Packet& p) {
+    flow.last = std::max(flow.last, p.time);
+    if (p.has_transport && p.ip_protocol == decode::ip_protocol::tcp)
+        tcp_segment(flow, end, p);
+    else
+        datagram(flow, end, p);
+}
+
+Flow* Tracker::find_or_create(const decode::Packet& p, const Key& key, int from) {
+    Flow* flow = nullptr;
+    if (last_used_ && last_used_->key == key) {
+        flow = last_used_;
+    } else if (auto it = table_.find(key); it != table_.end()) {
+        flow = it->second;
+    }
+    // The same ports again: a SYN with another sequence number after the end, or after the idle limit, begins a new conversation.
+    if (flow) {
+        const bool syn = p.has_transport && p.ip_protocol == decode::ip_protocol::tcp &&
+                         (p.tcp.flags & (decode::tcp_syn | decode::tcp_ack)) == decode::tcp_syn;
+        if (syn && flow->tcp != TcpState::syn_sent) {
+            const Stream& stream = flow->ends[from].stream;
+            const bool same = stream.synced() && stream.offset() == 0 && p.tcp.sequence + 1 == stream.next();
+            if (!same) {
+                destroy(*flow, flow->tcp == TcpState::reset ? EndReason::reset : EndReason::fin);
+                flow = nullptr;
+            }
+        } else if (p.time - flow->last > idle_limit(*flow)) {
+            destroy(*flow, EndReason::idle);
+            flow = nullptr;
+        }
+    }
+    if (!flow) {
+        if (live_flows_ >= options_.max_flows) evict_one();
+        flow = create(key, p.time);
+        table_.emplace(key, flow);
+        flow->initiator = static_cast<uint8_t>(from);
+        // Met in the middle, a conversation was most likely opened towards the well-known port.
+        const uint16_t source = flow->port(from), destination = flow->port(1 - from);
+        const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
+        if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024) set_initiator(*flow, 1 - from, InitiatorBy::port);
+        if (flow->is_icmp()) {
+            if (p.payload.size() >= 2) flow->icmp_type_code = decode::load_be16(p.payload.data());
+            if (key.extra == 0 || flow->icmp_type_code >> 8 == 129 || flow->icmp_type_code >> 8 == 0) {
+                // An echo reply met first answers the other end's request.
+                const bool reply = flow->icmp_type_code >> 8 == (key.protocol == decode::ip_protocol::icmp ? 0 : 129);
+                if (reply && key.extra != 0xffff) set_initiator(*flow, 1 - from, InitiatorBy::protocol);
+            }
+        }
+        if (p.has_mac) {
+            flow->has_mac = true;
+            std::memcpy(flow->mac[from], p.source_mac, 6);
+            std::memcpy(flow->mac[1 - from], p.destination_mac, 6);
+        }
+    }
+    last_used_ = flow;
+    return flow;
+}
+
+Flow* Tracker::create(const Key& key, int64_t time) {
+    auto* flow = new Flow;
+    flow->key = key;
+    flow->first = flow->last = time;
+    uint64_t words[4] = {KeyHash()(key), static_cast<uint64_t>(time), options_.id_seed, next_id_++};
+    flow->id = KeyHash::mix(words[0] ^ words[2], words[1] ^ 0x9e3779b97f4a7c15) ^ KeyHash::mix(words[3] ^ 0xa0761d6478bd642f, words[1] ^ words[2]);
+    flow->next_report = options_.report_every ? time + options_.report_every : INT64_MAX;
+    flow->older = newest_;
+    (newest_ ? newest_->newer : oldest_) = flow;
+    newest_ = flow;
+    live_flows_++;
+    counters_.flows++;
+    schedule(*flow, std::min(time + idle_limit(*flow), flow->next_report));
+    return flow;
+}
+
+Flow* Tracker::open_socket(const Key& key, int initiator, InitiatorBy by, int64_t time) {
+    if (time > now_) move_time(time);
+    if (live_flows_ >= options_.max_flows) evict_one();
+    Flow* flow = create(key, time);
+    flow->live = true;
+    flow->initiator = static_cast<uint8_t>(initiator);
+    flow->initiator_by = by;
+    return flow;
+}
+
+void Tracker::end_socket(Flow& flow, int64_t time, EndReason reason) {
+    if (time > now_) move_time(time);
+    destroy(flow, reason);
+}
+
+void Tracker::set_initiator(Flow& flow, int end, InitiatorBy by) {
+    if (flow.records || by < flow.initiator_by) return;
+    flow.initiator = static_cast<uint8_t>(end);
+    flow.initiator_by = by;
+}
+
+void Tracker::datagram(Flow& flow, int end, const decode::Packet& p) {
+    End& me = flow.ends[end];
+    if (!flow.live) me.payload_bytes += p.payload_length;
+    if (p.is_fragment || flow.search_over) return;
+    if (p.ip_protocol == decode::ip_protocol::sctp) {
+        if (!flow.extras) flow.extras = std::make_unique<Extras>();
+        decode::Reader chunks(p.payload);
+        while (chunks.left() >= 4) {
+            uint8_t type = chunks.u8();
+            chunks.u8();
+            size_t length = chunks.u16();
+            if (length < 4) break;
+            if (type < 32) flow.extras->sctp_chunks |= 1u << type;
+            chunks.skip(std::min(chunks.left(), (length - 4 + 3) & ~size_t{3}));
+        }
+    }
+    if (p.payload.empty()) return;
+    Conversation(*this, flow, p.time).datagram(end, p.payload);
+}
+
+void Tracker::remember_extras(Flow& flow, const decode::Packet& p) {
+    flow.faults |= p.faults;
+    if (!flow.extras && (p.vlan_count | p.mpls_count | p.tunnel_count | p.fragment_count) == 0) return;
+    if (!flow.extras) flow.extras = std::make_unique<Extras>();
+    Extras& x = *flow.extras;
+    x.fragments += p.fragment_count;
+    if (!x.vlan_count && p.vlan_count) {
+        x.vlan_count = p.vlan_count;
+        std::copy_n(p.vlans, p.vlan_count, x.vlans);
+    }
+    if (!x.mpls_count && p.mpls_count) {
+        x.mpls_count = p.mpls_count;
+        std::copy_n(p.mpls, p.mpls_count, x.mpls);
+    }
+    if (!x.tunnel_count && p.tunnel_count) {
+        x.tunnel_count = p.tunnel_count;
+        std::copy_n(p.tunnels, p.tunnel_count, x.tunnels);
+    }
+}
+
+int64_t Tracker::idle_limit(const Flow& flow) const {
+    if (flow.is_tcp()) switch (flow.tcp) {
+            case TcpState::closed:
+            case TcpState::reset: return options_.tcp_closed;
+            case TcpState::syn_sent:
+            case TcpState::syn_received:
+            case TcpState::closing: return options_.tcp_half_open;
+            default: return options_.tcp_idle;
+        }
+    return flow.is_icmp() ? options_.icmp_idle : options_.datagram_idle;
+}
+
+void Tracker::schedule(Flow& flow, int64_t due) {
+    if (flow.wheel_link) {
+        *flow.wheel_link = flow.wheel_next;
+        if (flow.wheel_next) flow.wheel_next->wheel_link = flow.wheel_link;
+    }
+    // Never into the slot being turned, never further than once around.
+    int64_t at = std::clamp(due / second + 1, wheel_second_ + 1, wheel_second_ + static_cast<int64_t>(wheel_slots) - 1);
+    Flow*& slot = wheel_[static_cast<size_t>(at) % wheel_slots];
+    flow.wheel_next = slot;
+    if (slot) slot->wheel_link = &flow.wheel_next;
+    slot = &flow;
+    flow.wheel_link = &slot;
+}
+
+void Tracker::move_time(int64_t time) {
+    now_ = time;
+    if (time >= next_second_) [[unlikely]]
+        advance(time);
+}
+
+void Tracker::advance(int64_t now) {
+    now_ = std::max(now_, now);
+    const int64_t target = now_ / second;
+    if (wheel_second_ == 0 && live_flows_ == 0) wheel_second_ = target;
+    next_second_ = (target + 1) * second;
+    // After a long silence every slot is turned once; nothing is further away than that.
+    if (target - wheel_second_ > static_cast<int64_t>(wheel_slots)) wheel_second_ = target - static_cast<int64_t>(wheel_slots);
+    while (wheel_second_ < target) {
+        wheel_second_++;
+        Flow* list = std::exchange(wheel_[static_cast<size_t>(wheel_second_) % wheel_slots], nullptr);
+        if (list) list->wheel_link = &list;
+        while (list) {
+            Flow* flow = list;
+            list = flow->wheel_next;
+            if (list) list->wheel_link = &list;
+            flow->wheel_link = nullptr;
+            flow->wheel_next = nullptr;
+            fire(*flow);
+        }
+    }
+}
+
+void Tracker::fire(Flow& flow) {
+    const int64_t expires = flow.live ? INT64_MAX : flow.last + idle_limit(flow);
+    if (now_ > expires) {
+        EndReason reason = flow.tcp == TcpState::closed ? EndReason::fin : flow.tcp == TcpState::reset ? EndReason::reset : EndReason::idle;
+        destroy(flow, reason);
+        return;
+    }
+    if (flow.wants_ticks) Conversation(*this, flow, now_).tick();
+    if (now_ >= flow.next_report) {
+        report(flow, false, EndReason::end);
+        flow.next_report = now_ + options_.report_every;
+    }
+    int64_t due = std::min(expires, flow.next_report);
+    if (flow.wants_ticks) due = std::min(due, now_ + second);
+    schedule(flow, due);
+}
+
+void Tracker::unlink(Flow& flow) {
+    if (flow.wheel_link) {
+        *flow.wheel_link = flow.wheel_next;
+        if (flow.wheel_next) flow.wheel_next->wheel_link = flow.wheel_link;
+    }
+    (flow.older ? flow.older->newer : oldest_) = flow.newer;
+    (flow.newer ? flow.newer->older : newest_) = flow.older;
+    if (last_used_ == &flow) last_used_ = nullptr;
+    if (!flow.live) table_.erase(flow.key);
+    live_flows_--;
+}
+
+void Tracker::destroy(Flow& flow, EndReason reason) {
+    Conversation(*this, flow, std::max(now_, flow.last)).finish();
+    report(flow, true, reason);
+    for (End& end : flow.ends) end.stream.release(budget_);
+    unlink(flow);
+    delete &flow;
+}
+
+void Tracker::discard(Flow& flow) {
+    for (End& end : flow.ends) end.stream.release(budget_);
+    unlink(flow);
+    counters_.flows--;
+    delete &flow;
+}
+
+// The table is full: the oldest conversation that has been quiet for some seconds goes, else the oldest.
+void Tracker::evict_one() {
+    Flow* victim = oldest_;
+    Flow* f = oldest_;
+    for (int i = 0; f && i < 16; i++, f = f->newer)
+        if (!f->live && f->last < victim->last) victim = f;
+    while (victim && victim->live) victim = victim->newer;  // sockets end by themselves
+    if (!victim) return;
+    counters_.evicted++;
+    destroy(*victim, EndReason::evicted);
+}
+
+void Tracker::finish() {
+    while (oldest_) destroy(*oldest_, oldest_->tcp == TcpState::closed  ? EndReason::fin
+                                      : oldest_->tcp == TcpState::reset ? EndReason::reset
+                                                                        : EndReason::end);
+}
+
+}  // namespace cvf::flow

@@ -1,0 +1,31 @@
+#include "pipeline/outlet.h"
+
+namespace cvf::pipeline {
+
+Outlet::Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, Encoder encoder, size_t batch_bytes)
+    : selection_(std::move(selection)), sink_(std::move(sink)), encoder_(std::move(encoder)), batch_bytes_(batch_bytes) {
+    if (selection_.filter && selection_.filter->always_true()) selection_.filter.reset();
+}
+
+TypeBits Outlet::wanted() const {
+    return selection_.filter ? selection_.types & selection_.filter->possible_types() : selection_.types;
+}
+
+void Outlet::write(const record::Record& record) {
+    if (encoder_)
+        encoder_(record, batch_);
+    else
+        record::write_json(record, selection_.fields ? &*selection_.fields : nullptr, batch_);
+    batch_records_++;
+    made_++;
+    if (batch_.size() >= batch_bytes_) flush();
+}
+
+void Outlet::flush() {
+    if (batch_records_ == 0) return;
+    sink_->write(batch_.view(), batch_records_);
+    batch_.clear();
+    batch_records_ = 0;
+}
+
+}  // namespace cvf::pipeline

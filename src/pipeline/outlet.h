@@ -1,0 +1,61 @@
+// The last stretch of a record's way: type, filter, fields, encoding, sink.
+//
+// One outlet is one `--output`. Records are encoded into a batch that goes to the sink when it is big enough or at flush().
+// Thread rule: one thread. Errors: the sink's, which are counted there.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "filter/filter.h"
+#include "record/json.h"
+#include "sink/sink.h"
+
+namespace cvf::pipeline {
+
+using TypeBits = std::bitset<record::type_count>;
+
+struct Selection {
+    TypeBits types = TypeBits().set();
+    std::optional<filter::Filter> filter;
+    std::optional<record::Projection> fields;
+};
+
+class Outlet {
+ public:
+    // How a record is written; appends one line.
+    using Encoder = std::function<void(const record::Record&, record::Buffer&)>;
+
+    // `encoder` empty: JSON.
+    Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, Encoder encoder = {}, size_t batch_bytes = 64 * 1024);
+
+    // Types of which a record might come out here.
+    TypeBits wanted() const;
+
+    void emit(const record::Record& record) {
+        if (!selection_.types[static_cast<size_t>(record.type())]) return;
+        if (selection_.filter && !selection_.filter->matches(record)) return;
+        write(record);
+    }
+    // Writes a record whatever the filter says.
+    void write(const record::Record& record);
+    // Hands the batch begun to the sink.
+    void flush();
+    uint64_t made() const { return made_; }
+    sink::Sink& sink() { return *sink_; }
+    const sink::Sink& sink() const { return *sink_; }
+
+ private:
+    Selection selection_;
+    std::unique_ptr<sink::Sink> sink_;
+    Encoder encoder_;
+    size_t batch_bytes_;
+    record::Buffer batch_;
+    size_t batch_records_ = 0;
+    uint64_t made_ = 0;
+};
+
+}  // namespace cvf::pipeline

@@ -1,0 +1,149 @@
+#include "pipeline/shard.h"
+
+#include "protocol/neighbor.h"
+#include "record/text.h"
+
+namespace cvf::pipeline {
+
+using record::Field;
+using record::RecordType;
+
+Shard::Shard(ShardOptions options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub)
+    : outlets_(std::move(outlets)), hub_(hub), tracker_(options.flow, *this), id_seed_(options.flow.id_seed) {
+    if (!options.host_name.empty()) node_.copy(Field::host_name, options.host_name);
+    update_wanted();
+}
+
+void Shard::update_wanted() {
+    wanted_.reset();
+    for (const auto& outlet : outlets_) wanted_ |= outlet->wanted();
+    if (hub_)
+        for (size_t i = 0; i < record::type_count; i++)
+            if (hub_->wants(static_cast<RecordType>(i))) wanted_.set(i);
+    tracker_.set_wanted(wanted_);
+}
+
+void Shard::frame(decode::Packet& packet) {
+    if (started_ == 0) started_ = packet.time;
+    counts_.packets++;
+    counts_.bytes += packet.frame.size();
+    decode::decode_frame(packet);
+    if (packet.is_fragment) [[unlikely]] {
+        if (const decode::Packet* whole = fragments_.add(packet)) decoded(*whole);
+        return;
+    }
+    decoded(packet);
+}
+
+void Shard::decoded(const decode::Packet& packet) {
+    if (packet.faults) [[unlikely]] {
+        if (packet.faults & decode::fault_truncated) counts_.truncated++;
+        if (packet.faults & (decode::fault_bad_length | decode::fault_bad_header | decode::fault_too_deep)) counts_.faulty++;
+    }
+    if (decode::family(packet)) [[likely]] {
+        tracker_.packet(packet);
+        return;
+    }
+    if (packet.time > 0) tracker_.pass_time(packet.time);
+    if (packet.network == decode::Network::arp && wanted(RecordType::arp)) {
+        record::Record& r = start(RecordType::arp, packet.time);
+        if (protocol::arp_record(packet, r)) emit_record(r);
+    } else if (packet.network == decode::Network::lldp && wanted(RecordType::lldp)) {
+        record::Record& r = start(RecordType::lldp, packet.time);
+        if (protocol::lldp_record(packet, r)) emit_record(r);
+    } else if (packet.network == decode::Network::none) {
+        counts_.undecoded++;
+    }
+}
+
+void Shard::emit(record::Record& record, const flow::Flow& flow) {
+    if (flow.live && attach_owners) attach_owners(record, flow);
+    if (!node_.empty()) record.attach(&node_);
+    distribute(record);
+}
+
+void Shard::emit_record(record::Record& record) {
+    char* id = static_cast<char*>(record.arena().take(1 + 16 + 1 + 20, 1));
+    char* p = id;
+    *p++ = 'n';  // no conversation's: the node's own numbering
+    constexpr char hex[] = "0123456789abcdef";
+    for (int shift = 60; shift >= 0; shift -= 4) *p++ = hex[id_seed_ >> shift & 15];
+    *p++ = '-';
+    p = record::write_uint(p, loose_id_++);
+    record.text(Field::record_id, {id, static_cast<size_t>(p - id)});
+    if (!node_.empty()) record.attach(&node_);
+    distribute(record);
+}
+
+void Shard::emit_of_flow(record::Record& record, flow::Flow& flow) {
+    tracker_.add_flow_fields(record, flow);
+    emit(record, flow);
+}
+
+void Shard::distribute(const record::Record& record) {
+    records_made_++;
+    for (auto& outlet : outlets_) outlet->emit(record);
+    if (hub_) hub_->publish(record);
+}
+
+void Shard::want(uint64_t cookie, bool egress, protocol::Want want) {
+    if (on_want) on_want(cookie, egress, want);
+}
+
+void Shard::flush() {
+    for (auto& outlet : outlets_) outlet->flush();
+    if (hub_) {
+        hub_->flush();
+        update_wanted();
+    }
+}
+
+void Shard::health(int64_t now, std::string_view source, const std::function<void(record::Record&)>& more, bool forced) {
+    if (!forced && !wanted(RecordType::health)) return;
+    record::Record& r = start(RecordType::health, now);
+    r.text(Field::health_source, source);
+    r.uint(Field::packets_read, counts_.packets);
+    r.uint(Field::bytes_read, counts_.bytes);
+    r.uint(Field::packets_truncated, counts_.truncated);
+    r.uint(Field::packets_undecoded, counts_.undecoded);
+    r.uint(Field::packets_faulty, counts_.faulty);
+    r.uint(Field::fragments_lost, fragments_.stats().timed_out + fragments_.stats().evicted + fragments_.stats().invalid);
+    const flow::Counters& flows = tracker_.counters();
+    r.uint(Field::flows_seen, flows.flows);
+    r.uint(Field::flows_evicted, flows.evicted);
+    r.uint(Field::flows_live, tracker_.size());
+    r.uint(Field::reassembly_overruns, tracker_.reassembly_overruns());
+    auto protocols = protocol::all_protocols();
+    for (size_t i = 0; i < protocols.size(); i++) {
+        if (flows.violations[i] == 0) continue;
+        std::string key = "cvf.violations." + std::string(protocols[i]->name);
+        if (auto field = record::field_by_key(key)) r.uint(*field, flows.violations[i]);
+    }
+    uint64_t made = 0, written = 0, lost = 0;
+    for (auto& outlet : outlets_) {
+        outlet->flush();
+        sink::SinkStats stats = outlet->sink().stats();
+        made += outlet->made();
+        written += stats.records_written;
+        lost += stats.records_lost;
+    }
+    r.uint(Field::records_made, made);
+    r.uint(Field::records_written, written);
+    r.uint(Field::records_lost, lost);
+    if (more) more(r);
+    if (!forced) return emit_record(r);
+    // The last word of a run goes out whatever was asked for.
+    char* id = static_cast<char*>(r.arena().take(8, 1));
+    std::memcpy(id, "health-0", 8);
+    r.text(Field::record_id, {id, 8});
+    if (!node_.empty()) r.attach(&node_);
+    for (auto& outlet : outlets_) outlet->write(r);
+}
+
+bool Shard::closed() const {
+    for (const auto& outlet : outlets_)
+        if (!outlet->sink().closed()) return false;
+    return !outlets_.empty();
+}
+
+}  // namespace cvf::pipeline

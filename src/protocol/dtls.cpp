@@ -1,0 +1,191 @@
+// DTLS 1.0, 1.2 and 1.3 over UDP.
+//
+// Specifications: RFC 4347 (1.0), RFC 6347 (1.2), RFC 9147 (1.3), RFC 9146 (connection ids). The handshake messages are TLS's
+// (tls_session.h); here are the records of a datagram and the fragments in them. One record per session, as for TLS. Who is the client is
+// told by the hellos alone: with WebRTC either end may be.
+#include <array>
+
+#include "protocol/dissector.h"
+#include "protocol/dtls_fragments.h"
+#include "protocol/tls_match.h"
+#include "protocol/tls_session.h"
+
+namespace cvf::protocol {
+
+namespace tls1 {
+
+namespace {
+
+constexpr size_t dtls_header_size = 13;
+
+bool is_dtls_version(uint16_t version) { return version == 0xfefd || version == 0xfeff || version == 0x0100; }
+
+bool is_dtls_type(uint8_t type) { return (type >= 20 && type <= 23) || type == 25 || type == 26; }
+
+// The ciphertext of DTLS 1.3 has a header of its own, which begins with the bits 001 (RFC 9147 4).
+bool is_dtls13_ciphertext(uint8_t first) { return (first & 0xe0) == 0x20; }
+
+class Datagrams final : public Dissector {
+ public:
+    size_t data(Direction dir, Bytes bytes, Context& ctx) override;
+    void gap(Direction dir, uint64_t, Context&) override { session_.lost(side(dir)); }
+    void finish(Context& ctx) override { report(ctx); }
+
+ private:
+    Side side(Direction dir) const { return dir == client_ ? Side::client : Side::server; }
+    bool plain(Direction dir, ContentType type, Bytes body, Context& ctx);
+    bool handshake(Direction dir, Bytes body, Context& ctx);
+    void confirm(Context& ctx) {
+        if (!confirmed_) ctx.confirm();
+        confirmed_ = true;
+    }
+    void report(Context& ctx);
+
+    Session session_{Carrier::dtls};
+    std::array<DtlsAssembly, 2> assemblies_;
+    Direction client_ = Direction::from_initiator;
+    bool sides_known_ = false, confirmed_ = false, over_ = false, reported_ = false;
+};
+
+size_t Datagrams::data(Direction dir, Bytes bytes, Context& ctx) {
+    if (over_) return bytes.size();
+    decode::Reader r(bytes);
+    while (r.left() > 0) {
+        const uint8_t first = *r.position();
+        if (confirmed_ && is_dtls13_ciphertext(first)) {
+            // Its length is hidden where the header leaves it out; then it fills the datagram.
+            session_.encrypted(side(dir), ContentType::application_data, r.left(), ctx.now);
+            break;
+        }
+        // Other things run on the same ports (STUN, RTP): a datagram that begins otherwise is theirs.
+        if (r.left() < dtls_header_size || !is_dtls_type(first)) break;
+        const auto type = static_cast<ContentType>(r.u8());
+        const uint16_t version = r.u16(), epoch = r.u16();
+        r.skip(6);
+        const size_t length = r.u16();
+        if (!is_dtls_version(version)) {
+            if (!confirmed_) ctx.violation("not a DTLS record");
+            return bytes.size();
+        }
+        if (length > r.left() && !ctx.cut) {
+            ctx.violation("DTLS record longer than its datagram");
+            if (!confirmed_) return bytes.size();
+        }
+        if (length > r.left()) session_.lost(side(dir));
+        const Bytes body = r.take(std::min(length, r.left()));
+        if (type == ContentType::tls12_cid) {  // the connection id's length was agreed out of our sight: nothing in it can be placed
+            confirm(ctx);
+            session_.change_cipher_spec(side(dir));
+            session_.encrypted(side(dir), ContentType::application_data, length, ctx.now);
+            break;
+        }
+        if (epoch > 0) {
+            confirm(ctx);
+            session_.change_cipher_spec(side(dir));
+            session_.encrypted(side(dir), type, length, ctx.now);
+            // Data without a handshake before them: an old session.
+            if (!session_.known() && !session_.has_client_hello() && !session_.has_server_hello()) over_ = true;
+        } else if (!plain(dir, type, body, ctx)) {
+            return bytes.size();
+        }
+        if (session_.over() || over_) {
+            over_ = true;
+            report(ctx);
+            for (const Direction d : {Direction::from_initiator, Direction::from_responder}) ctx.want(d, Want::none);
+            break;
+        }
+    }
+    return bytes.size();
+}
+
+bool Datagrams::plain(Direction dir, ContentType type, Bytes body, Context& ctx) {
+    switch (type) {
+        case ContentType::handshake: return handshake(dir, body, ctx);
+        case ContentType::alert:
+            if (body.size() >= 2 && (body[0] == 1 || body[0] == 2)) {
+                session_.alert(side(dir), body[0], body[1]);
+                confirm(ctx);
+            }
+            return true;
+        default: return true;  // ChangeCipherSpec: the epoch tells
+    }
+}
+
+bool Datagrams::handshake(Direction dir, Bytes body, Context& ctx) {
+    decode::Reader r(body);
+    while (r.left() >= dtls_message_header_size) {
+        DtlsFragment f;
+        f.type = r.u8();
+        f.size = r.u24();
+        f.sequence = r.u16();
+        f.offset = r.u24();
+        const uint32_t length = r.u24();
+        if (!is_message_type(f.type) || f.offset + length > f.size) {
+            ctx.violation("damaged handshake fragment");
+            return confirmed_;
+        }
+        if (length > r.left()) return true;  // cut
+        f.bytes = r.take(length);
+        if (const auto sender = sender_of(f.type); sender && !sides_known_) {
+            sides_known_ = true;
+            client_ = *sender == Side::client ? dir : opposite(dir);
+        }
+        bool complete = false;
+        const Bytes message = assemblies_[static_cast<size_t>(dir)].add(f, complete);
+        if (!complete) {
+            confirm(ctx);
+            continue;
+        }
+        if (!session_.message(side(dir), f.type, message, ctx)) {
+            ctx.violation(f.type == client_hello ? "damaged ClientHello" : "damaged ServerHello");
+            return confirmed_;
+        }
+        confirm(ctx);
+    }
+    return true;
+}
+
+void Datagrams::report(Context& ctx) {
+    if (reported_ || !session_.known()) return;
+    reported_ = true;
+    record::Record& record = ctx.start(record::RecordType::tls, session_.start_time());
+    session_.write(record, ctx.now);
+    if (session_.lost_any()) record.flag(record::Field::cvf_truncated, true);
+    ctx.emit(record);
+}
+
+Match match(Direction, Bytes bytes, uint16_t, uint16_t) {
+    if (bytes.size() < dtls_header_size || !is_dtls_type(bytes[0]) || bytes[0] == static_cast<uint8_t>(ContentType::ack)) return Match::no;
+    if (!is_dtls_version(decode::load_be16(bytes.data() + 1)) || decode::load_be16(bytes.data() + 5) != 0) return Match::no;
+    const uint16_t epoch = decode::load_be16(bytes.data() + 3);
+    const size_t length = decode::load_be16(bytes.data() + 11);
+    if (length == 0 || length > max_record) return Match::no;
+    if (static_cast<ContentType>(bytes[0]) == ContentType::handshake && epoch == 0) {
+        const Bytes body = bytes.subspan(dtls_header_size);
+        if (body.size() < dtls_message_header_size || length < dtls_message_header_size) return Match::no;
+        const uint32_t size = decode::load_be24(body.data() + 1), offset = decode::load_be24(body.data() + 6),
+                       part = decode::load_be24(body.data() + 9);
+        return is_message_type(body[0]) && size <= max_pending && part + dtls_message_header_size <= length && offset + part <= size
+                   ? Match::yes
+                   : Match::no;
+    }
+    // Without a message to look at, the records must fill the datagram.
+    for (size_t at = 0; at < bytes.size();) {
+        if (bytes.size() - at < dtls_header_size || !is_dtls_type(bytes[at])) return Match::no;
+        at += dtls_header_size + decode::load_be16(bytes.data() + at + 11);
+        if (at > bytes.size()) return Match::no;
+    }
+    return Match::yes;
+}
+
+std::unique_ptr<Dissector> make() { return std::make_unique<Datagrams>(); }
+
+constexpr record::RecordType types[] = {record::RecordType::tls};
+
+}  // namespace
+
+}  // namespace tls1
+
+const Protocol dtls = {"dtls", static_cast<uint8_t>(Transport::udp), tls1::match, tls1::make, tls1::types};
+
+}  // namespace cvf::protocol

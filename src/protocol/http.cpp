@@ -1,0 +1,572 @@
+// HTTP/1.0 and HTTP/1.1: RFC 9110 (semantics), RFC 9112 (messages).
+//
+// Found by the first line: a request line that ends in HTTP/1.x, or a status line. RTSP and SIP look alike up to the version and
+// are told apart by it; HTTP/0.9 has no version and is not taken, HTTP/2's preface names version 2.
+//
+// One record per request and its final response, written when both have ended; 1xx responses are noted on it. Requests may be
+// pipelined: they wait in a queue for their responses, which come in order. A response met without a request, and a request that
+// gets none by the end, have records of their own. Bodies are counted, never looked at: they are skipped, so the kernel may
+// withhold them. After CONNECT and 101 the connection is handed on.
+//
+// Lost bytes: inside a body of known length the parse goes on exactly behind it. Elsewhere the direction is lost until a delivery
+// begins with a first line; what was going on is recorded as truncated.
+#include <algorithm>
+#include <string>
+
+#include "protocol/dissector.h"
+#include "protocol/http_body.h"
+#include "protocol/http_exchange.h"
+#include "protocol/http_head.h"
+#include "protocol/http_text.h"
+
+namespace cvf::protocol {
+
+namespace http1 {
+
+namespace {
+
+constexpr std::string_view versions[] = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"};
+// Requests that may wait for responses; behind them the oldest is recorded without one.
+constexpr size_t max_waiting = 64;
+
+enum class Role : uint8_t { client = 0, server = 1 };
+
+enum class Phase : uint8_t {
+    head,     // at the start of a message, or inside its head
+    body,     // inside its body
+    waiting,  // client: behind CONNECT or Upgrade, until the response tells what the bytes are
+    lost,     // bytes are missing: until a delivery begins with a first line
+};
+
+struct Side {
+    Phase phase = Phase::head;
+    bool begun = false;       // a message has begun: `start` holds
+    bool salvaged = false;    // the record of the head being received was written already
+    bool after_loss = false;  // bytes were lost since the last message
+    int64_t start = 0;        // time of its first byte
+    size_t scanned = 0;       // bytes of an incomplete head in which its end is not
+    uint64_t head_size = 0;
+    Body body;
+    std::string partial;  // copy of an incomplete head: what a gap leaves of it
+};
+
+class Http final : public Dissector {
+ public:
+    Http() = default;
+    Http(const Http&) = delete;
+    Http& operator=(const Http&) = delete;
+    ~Http() override {
+        while (front_) drop_front();
+    }
+
+    size_t data(Direction dir, Bytes bytes, Context& ctx) override;
+    void gap(Direction dir, uint64_t bytes, Context& ctx) override;
+    void close(Direction dir, Context& ctx) override;
+    void finish(Context& ctx) override;
+
+ private:
+    Role role_of(Direction dir) const { return dir == client_ ? Role::client : Role::server; }
+    Direction direction_of(Role role) const { return role == Role::client ? client_ : opposite(client_); }
+    Side& side(Role role) { return sides_[static_cast<size_t>(role)]; }
+
+    Role find_client(Direction dir, std::string_view text, Context& ctx);
+    bool head(Role role, std::string_view text, Head& head, Context& ctx, size_t& used);
+    bool head_ended(Side& side, std::string_view text);
+    void on_request(Head& head, Context& ctx, bool cut);
+    bool on_response(Head& head, Context& ctx, bool cut);
+    Framing response_framing(const Head& head) const;
+    void message_ended(Role role, Context& ctx);
+    void salvage(Role role, Context& ctx);
+    void lose(Role role, Context& ctx);
+    void report(std::string_view reason, Exchange* exchange, Context& ctx);
+    void confirm(const Head& head, Context& ctx);
+
+    void push(Exchange* exchange);
+    void drop_front();
+    void emit_front(Context& ctx);
+
+    Direction client_ = Direction::from_initiator;
+    bool client_known_ = false;
+    bool confirmed_ = false;
+    bool named_ = false;
+    bool over_ = false;  // handed over, or of no interest
+    uint8_t version_ = 255;
+    bool response_repeated_ = false;
+    uint32_t sequence_ = 0;
+    Side sides_[2];
+
+    // Exchanges in the order of their requests; the front one's response is next or has begun.
+    Exchange* front_ = nullptr;
+    Exchange* back_ = nullptr;
+    size_t waiting_ = 0;
+    Exchange* receiving_ = nullptr;  // its request's body is being received
+    // Texts of the front's response: borrowed from the head that is being worked on, or kept from an earlier call.
+    const Head* response_head_ = nullptr;
+    KeptItems response_kept_;
+};
+
+size_t Http::data(Direction dir, Bytes bytes, Context& ctx) {
+    if (over_) return 0;
+    Role role = role_of(dir);
+    if (!client_known_ && !bytes.empty()) {
+        role = find_client(dir, decode::as_text(bytes), ctx);
+        dir = direction_of(role);
+    }
+    Side& s = side(role);
+    s.body.skip_passed();
+
+    Head parsed;
+    size_t at = 0;
+    for (bool more = true; more && !over_;) {
+        const Bytes rest = bytes.subspan(at);
+        size_t used = 0;
+        switch (s.phase) {
+            case Phase::head:
+                more = !rest.empty() && head(role, decode::as_text(rest), parsed, ctx, used);
+                break;
+            case Phase::body: {
+                const Body::Step step = s.body.advance(dir, rest, ctx, used);
+                more = step != Body::Step::more;
+                if (step == Body::Step::complete) {
+                    message_ended(role, ctx);
+                } else if (step == Body::Step::malformed) {
+                    report(s.body.violation(), role == Role::client ? receiving_ : front_, ctx);
+                    lose(role, ctx);
+                }
+                break;
+            }
+            case Phase::waiting:
+                // A refused upgrade is answered like any request, and a client that saw none go on may send the next one.
+                more = (!front_ || front_->method != Method::connect) && match_known_request(decode::as_text(rest)) == Match::yes;
+                if (more) s.phase = Phase::head;
+                break;
+            case Phase::lost: {
+                const std::string_view text = decode::as_text(rest);
+                const Match match = role == Role::client ? match_known_request(text) : match_response(text);
+                more = match == Match::yes;
+                if (more)
+                    s.phase = Phase::head;
+                else if (match == Match::no)
+                    used = rest.size();
+                break;
+            }
+        }
+        at += used;
+    }
+    if (response_head_) {
+        if (front_ && front_->response_seen) response_kept_.keep(response_head_->items());
+        response_head_ = nullptr;
+    }
+    return at;
+}
+
+// Capture may begin in the middle: a status line from the initiator, or a request from the responder, shows who is who.
+Role Http::find_client(Direction dir, std::string_view text, Context& ctx) {
+    const bool response = match_response(text) == Match::yes;
+    if (!response && match_request(text) != Match::yes) return role_of(dir);
+    client_known_ = true;
+    const Direction client = response ? opposite(dir) : dir;
+    if (client == Direction::from_initiator) return response ? Role::server : Role::client;
+    const uint16_t before = ctx.port(Direction::from_initiator);
+    ctx.set_initiator(client);
+    // The flow may know better who opened the conversation; then its directions stay.
+    if (ctx.port(Direction::from_initiator) == before) client_ = client;
+    return response ? Role::server : Role::client;
+}
+
+// One head. False when more bytes are needed.
+bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size_t& used) {
+    Side& s = side(role);
+    if (!s.begun) {
+        s.begun = true;
+        s.start = ctx.now;
+    }
+    if (s.scanned && !head_ended(s, text)) return false;
+    if (role == Role::server && front_ && front_->response_seen) emit_front(ctx);  // its request has still not ended
+    const Head::Parsed result = role == Role::client ? head.parse_request(text, false) : head.parse_response(text, false);
+    if (result == Head::Parsed::incomplete) {
+        s.scanned = std::max<size_t>(empty_lines(text), 1);
+        head_ended(s, text);
+        return false;
+    }
+    s.scanned = 0;
+    if (!s.partial.empty()) std::string().swap(s.partial);
+    if (result == Head::Parsed::malformed) {
+        report(role == Role::client ? "no HTTP/1 request line" : "no HTTP/1 status line", nullptr, ctx);
+        lose(role, ctx);
+        if (!confirmed_) return false;
+        used = std::min(text.find('\n'), text.size() - 1) + 1;
+        return true;
+    }
+    used = head.size;
+    s.head_size = head.size;
+    if (role == Role::client) {
+        on_request(head, ctx, false);
+        return true;
+    }
+    return on_response(head, ctx, false);
+}
+
+// Looks for the empty line that ends a head only in bytes not searched before, and keeps a copy of them: they are gone after a
+// gap.
+bool Http::head_ended(Side& s, std::string_view text) {
+    if (s.partial.size() < text.size()) s.partial.append(text.substr(s.partial.size()));
+    for (;;) {
+        const size_t newline = text.find('\n', s.scanned);
+        if (newline == std::string_view::npos) {
+            s.scanned = std::max<size_t>(text.size(), 1);
+            return false;
+        }
+        // The end is a line feed followed by an empty line. What follows is not there yet: look again from here.
+        const size_t next = newline + 1;
+        if (next >= text.size() || (text[next] == '\r' && next + 1 >= text.size())) {
+            s.scanned = std::max<size_t>(newline, 1);
+            return false;
+        }
+        if (text[next] == '\n' || (text[next] == '\r' && text[next + 1] == '\n')) return true;
+        s.scanned = next;
+    }
+}
+
+void Http::confirm(const Head& head, Context& ctx) {
+    if (head.minor_version != version_) {
+        version_ = head.minor_version;
+        ctx.confirm(versions[version_]);
+    }
+    if (confirmed_) return;
+    confirmed_ = true;
+    ctx.want(Direction::from_initiator, Want::heads);
+    ctx.want(Direction::from_responder, Want::heads);
+}
+
+void Http::on_request(Head& head, Context& ctx, bool cut) {
+    Side& s = side(Role::client);
+    confirm(head, ctx);
+    if (!named_ && head.has(Slot::host)) {
+        named_ = true;
+        for (const Item& item : head.items())
+            if (item.slot == Slot::host) ctx.host(item.text());
+    }
+    const bool connect = head.method == Method::connect, upgrade = head.has(Slot::upgrade);
+    if (!connect && !upgrade && !ctx.wanted(record::RecordType::http)) {
+        over_ = true;
+        for (Direction d : {Direction::from_initiator, Direction::from_responder}) {
+            ctx.want(d, Want::none);
+            ctx.skip(d, skip_all);
+        }
+        return;
+    }
+    const bool begun_before = s.salvaged;  // written when its response came before its end
+    s.salvaged = false;
+    s.begun = false;
+    Exchange* x = nullptr;
+    if (!begun_before) {
+        // Where responses were lost, a new request means that the earlier ones were answered in what is missing.
+        if (side(Role::server).phase == Phase::lost)
+            while (front_) {
+                front_->truncated = true;
+                emit_front(ctx);
+            }
+        if (waiting_ >= max_waiting) emit_front(ctx);
+        x = Exchange::make(head.items());
+        x->request_seen = true;
+        x->request_start = s.start;
+        x->method = head.method;
+        x->port = head.port;
+        x->expect_continue = head.expect_continue;
+        x->repeated = head.repeated;
+        x->shortened = head.shortened;
+        x->absolute = head.absolute;
+        x->truncated = cut;
+        x->sequence = ++sequence_;
+        x->request_size = head.size;
+        push(x);
+        if (!head.violation.empty()) report(head.violation, x, ctx);
+    }
+    if (cut) {
+        if (x) x->request_done = true;
+        return;
+    }
+    receiving_ = x;
+    Framing framing = Framing::none;
+    if (head.chunked)
+        framing = Framing::chunked;
+    else if (head.has_transfer_encoding)
+        framing = Framing::until_close;
+    else if (head.has_length && head.length > 0)
+        framing = Framing::length;
+    s.phase = Phase::body;
+    s.body.begin(framing, head.length);
+    if (framing == Framing::none) message_ended(Role::client, ctx);
+    if (x && (connect || upgrade) && s.phase == Phase::head) s.phase = Phase::waiting;
+}
+
+// RFC 9112 section 6.3.
+Framing Http::response_framing(const Head& head) const {
+    if (front_->method == Method::head || head.status / 100 == 1 || head.status == 204 || head.status == 304)
+        return Framing::none;
+    if (head.chunked) return Framing::chunked;
+    if (head.has_transfer_encoding) return Framing::until_close;
+    if (head.has_length) return head.length > 0 ? Framing::length : Framing::none;
+    return Framing::until_close;
+}
+
+// False when the bytes behind are no longer HTTP.
+bool Http::on_response(Head& head, Context& ctx, bool cut) {
+    Side& s = side(Role::server);
+    // A request that has not ended in what was seen, and will not: its response is here.
+    if (!front_ && side(Role::client).phase == Phase::head && !side(Role::client).partial.empty()) salvage(Role::client, ctx);
+    if (over_) return false;
+    if (!front_) {
+        confirm(head, ctx);
+        Exchange* x = Exchange::make({});
+        x->request_done = true;
+        x->sequence = ++sequence_;
+        x->response_start = s.start;
+        x->truncated = side(Role::client).after_loss;
+        push(x);
+    }
+    Exchange& x = *front_;
+    s.begun = false;
+    s.salvaged = false;
+    s.after_loss = false;
+    side(Role::client).after_loss = false;
+    if (!head.violation.empty()) report(head.violation, &x, ctx);
+    if (head.status / 100 == 1 && head.status != 101) {
+        if (x.interim_count < std::size(x.interim)) x.interim[x.interim_count++] = head.status;
+        return true;
+    }
+    x.response_seen = true;
+    x.status = head.status;
+    x.response_start = s.start;
+    x.response_head = x.response_end = ctx.now;
+    x.response_size = head.size;
+    x.shortened = x.shortened || head.shortened;
+    response_head_ = &head;
+    response_repeated_ = head.repeated;
+    if (cut) {
+        x.truncated = true;
+        x.response_done = true;
+        return true;
+    }
+    const bool success = head.status / 100 == 2;
+    const bool tunnel = success && (x.method == Method::connect || (!x.request_seen && head.tunnel_made && !head.has_length));
+    if (tunnel || head.status == 101) {
+        x.response_done = x.response_size_known = true;
+        x.request_done = true;
+        std::string_view next;
+        for (const Item& item : head.items())
+            if (item.slot == Slot::upgrade && !tunnel) next = item.text();
+        if (next == "h2c") next = "http2";
+        std::string_view known;
+        for (const Protocol* p : all_protocols())
+            if (equal_ignoring_case(p->name, next)) known = p->name;
+        emit_front(ctx);
+        over_ = true;
+        ctx.want(Direction::from_initiator, Want::all);
+        ctx.want(Direction::from_responder, Want::all);
+        ctx.hand_over(known);
+        return false;
+    }
+    // The client goes on in HTTP: what it wanted was refused.
+    if (side(Role::client).phase == Phase::waiting) side(Role::client).phase = Phase::head;
+    const Framing framing = response_framing(head);
+    s.phase = Phase::body;
+    s.body.begin(framing, head.length);
+    if (framing == Framing::none) message_ended(Role::server, ctx);
+    return true;
+}
+
+void Http::message_ended(Role role, Context& ctx) {
+    Side& s = side(role);
+    s.phase = Phase::head;
+    s.begun = false;
+    if (role == Role::client) {
+        Exchange* x = receiving_;
+        receiving_ = nullptr;
+        if (!x) return;
+        x->request_body = s.body.body_bytes();
+        x->request_size += s.body.wire_bytes();
+        x->request_size_known = true;
+        x->request_done = true;
+    } else {
+        if (!front_) return;
+        front_->response_body = s.body.body_bytes();
+        front_->response_size += s.body.wire_bytes();
+        front_->response_size_known = true;
+        front_->response_done = true;
+        front_->response_end = ctx.now;
+    }
+    if (front_ && front_->request_done && front_->response_done) emit_front(ctx);
+}
+
+void Http::gap(Direction dir, uint64_t bytes, Context& ctx) {
+    if (over_) return;
+    const Role role = role_of(dir);
+    Side& s = side(role);
+    switch (s.phase) {
+        case Phase::body:
+            switch (s.body.gap(dir, bytes, ctx)) {
+                case Body::Step::more:
+                    break;
+                case Body::Step::complete:
+                    message_ended(role, ctx);
+                    break;
+                case Body::Step::malformed:
+                    lose(role, ctx);
+                    break;
+            }
+            break;
+        case Phase::head:
+            salvage(role, ctx);
+            lose(role, ctx);
+            break;
+        case Phase::waiting:
+            lose(role, ctx);
+            break;
+        case Phase::lost:
+            break;
+    }
+    response_head_ = nullptr;
+}
+
+// Takes what there is of a head that will not be completed.
+void Http::salvage(Role role, Context& ctx) {
+    Side& s = side(role);
+    if (s.partial.empty()) return;
+    const std::string partial = std::move(s.partial);
+    s.partial.clear();
+    s.scanned = 0;
+    if (s.salvaged) return;
+    Head head;
+    if (role == Role::client) {
+        if (head.parse_request(partial, true) != Head::Parsed::complete) return;
+        on_request(head, ctx, true);
+        s.salvaged = true;
+    } else {
+        if (head.parse_response(partial, true) != Head::Parsed::complete) return;
+        if (on_response(head, ctx, true) && front_ && front_->response_seen) emit_front(ctx);
+        response_head_ = nullptr;
+    }
+}
+
+// The place in this direction is not known any more.
+void Http::lose(Role role, Context& ctx) {
+    Side& s = side(role);
+    const bool in_body = s.phase == Phase::body;
+    s.phase = Phase::lost;
+    s.begun = s.salvaged = false;
+    s.after_loss = true;
+    s.scanned = 0;
+    std::string().swap(s.partial);
+    if (!in_body) return;
+    if (role == Role::client) {
+        if (!receiving_) return;
+        receiving_->truncated = true;
+        receiving_->request_done = true;
+        receiving_ = nullptr;
+        if (front_ && front_->request_done && front_->response_done) emit_front(ctx);
+    } else if (front_ && front_->response_seen) {
+        s.body.end(direction_of(role), ctx);
+        front_->response_body = s.body.body_bytes();
+        front_->response_size += s.body.wire_bytes();
+        front_->response_size_known = true;
+        front_->response_end = ctx.now;
+        front_->truncated = true;
+        front_->response_done = true;
+        emit_front(ctx);
+    }
+}
+
+void Http::close(Direction dir, Context& ctx) {
+    if (over_) return;
+    const Role role = role_of(dir);
+    Side& s = side(role);
+    salvage(role, ctx);
+    if (s.phase == Phase::body) {
+        if (s.body.end(dir, ctx)) {
+            message_ended(role, ctx);
+        } else {
+            Exchange* x = role == Role::client ? receiving_ : front_;
+            if (x && x->error.empty()) x->error = role == Role::client ? "incomplete_request" : "incomplete_response";
+            message_ended(role, ctx);
+        }
+    }
+    if (role == Role::server && s.phase != Phase::lost)
+        while (front_) {
+            if (!front_->response_seen) front_->error = "no_response";
+            emit_front(ctx);
+        }
+}
+
+void Http::finish(Context& ctx) {
+    if (over_) return;
+    over_ = true;
+    salvage(Role::client, ctx);
+    salvage(Role::server, ctx);
+    for (Role role : {Role::client, Role::server}) {
+        Side& s = side(role);
+        Exchange* x = role == Role::client ? receiving_ : front_;
+        if (s.phase != Phase::body || !x) continue;
+        // Cut short by the end of the conversation as we see it: what is known goes on the record.
+        if (!s.body.end(direction_of(role), ctx)) x->truncated = true;
+        message_ended(role, ctx);
+    }
+    while (front_) emit_front(ctx);
+}
+
+void Http::report(std::string_view reason, Exchange* exchange, Context& ctx) {
+    if (exchange && exchange->violation.empty()) exchange->violation = reason;
+    ctx.violation(reason);
+}
+
+void Http::push(Exchange* exchange) {
+    (back_ ? back_->next : front_) = exchange;
+    back_ = exchange;
+    ++waiting_;
+}
+
+void Http::drop_front() {
+    Exchange* x = front_;
+    front_ = x->next;
+    if (!front_) back_ = nullptr;
+    if (receiving_ == x) receiving_ = nullptr;
+    --waiting_;
+    Exchange::free(x);
+}
+
+void Http::emit_front(Context& ctx) {
+    const Exchange& x = *front_;
+    if (ctx.wanted(record::RecordType::http)) {
+        record::Record& record = ctx.start(record::RecordType::http, x.request_seen ? x.request_start : x.response_start);
+        fill_record(record, x, response_head_ ? response_head_->items() : response_kept_.items(), response_repeated_);
+        ctx.emit(record);
+    }
+    if (x.response_seen) {
+        response_head_ = nullptr;
+        response_kept_.clear();
+    }
+    drop_front();
+}
+
+Match match(Direction, Bytes bytes, uint16_t, uint16_t) {
+    const std::string_view text = decode::as_text(bytes);
+    const Match response = match_response(text);
+    if (response == Match::yes) return response;
+    const Match request = match_request(text);
+    if (request == Match::yes) return request;
+    return request == Match::maybe || response == Match::maybe ? Match::maybe : Match::no;
+}
+
+std::unique_ptr<Dissector> make() {
+    return std::make_unique<Http>();
+}
+
+constexpr record::RecordType types[] = {record::RecordType::http};
+
+}  // namespace
+}  // namespace http1
+
+const Protocol http = {"http", static_cast<uint8_t>(Transport::tcp), &http1::match, &http1::make, http1::types};
+
+}  // namespace cvf::protocol

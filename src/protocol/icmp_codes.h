@@ -1,0 +1,15 @@
+// Names of ICMP (RFC 792, 1256, 8335 …) and ICMPv6 (RFC 4443, 4861, 3810 …) types and codes. Constant text; empty for unknown
+// numbers.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace cvf::protocol {
+
+std::string_view icmp_type_name(bool v6, uint8_t type);
+std::string_view icmp_code_name(bool v6, uint8_t type, uint8_t code);
+// network.transport of an IP protocol number; empty for others.
+std::string_view ip_protocol_name(uint8_t protocol);
+
+}  // namespace cvf::protocol

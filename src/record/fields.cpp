@@ -1,0 +1,60 @@
+#include "record/fields.h"
+
+#include <algorithm>
+#include <array>
+
+namespace cvf::record {
+
+namespace {
+
+constexpr FieldInfo table[] = {
+#define FIELD(id, key, kind, origin, types, doc) {key, ",\"" key "\":", types, doc, Kind::kind, Origin::origin},
+#define ENDS(id, key, kind, origin, types, doc)                                                                                \
+    {"source." key, ",\"source." key "\":", types, doc, Kind::kind, Origin::origin},                                           \
+        {"destination." key, ",\"destination." key "\":", types, doc, Kind::kind, Origin::origin},
+#include "record/fields/all.def"
+#undef FIELD
+#undef ENDS
+};
+static_assert(std::size(table) == field_count);
+
+constexpr TypeInfo types[] = {
+#define TYPE(name, doc) {#name, doc},
+#include "record/types.def"
+#undef TYPE
+};
+
+// Field numbers in the order of their keys, for look-up by name.
+constexpr auto by_key = [] {
+    std::array<uint16_t, field_count> order{};
+    for (size_t i = 0; i < field_count; i++) order[i] = static_cast<uint16_t>(i);
+    std::sort(order.begin(), order.end(), [](uint16_t a, uint16_t b) { return table[a].key < table[b].key; });
+    return order;
+}();
+
+constexpr bool keys_are_unique() {
+    for (size_t i = 1; i < field_count; i++)
+        if (table[by_key[i - 1]].key == table[by_key[i]].key) return false;
+    return true;
+}
+static_assert(keys_are_unique(), "a key stands twice in the field table");
+
+}  // namespace
+
+const FieldInfo& info(Field field) { return table[static_cast<size_t>(field)]; }
+
+const TypeInfo& info(RecordType type) { return types[static_cast<size_t>(type)]; }
+
+std::optional<Field> field_by_key(std::string_view key) {
+    auto it = std::lower_bound(by_key.begin(), by_key.end(), key, [](uint16_t i, std::string_view k) { return table[i].key < k; });
+    if (it == by_key.end() || table[*it].key != key) return std::nullopt;
+    return static_cast<Field>(*it);
+}
+
+std::optional<RecordType> type_by_name(std::string_view name) {
+    for (size_t i = 0; i < type_count; i++)
+        if (types[i].name == name) return static_cast<RecordType>(i);
+    return std::nullopt;
+}
+
+}  // namespace cvf::record

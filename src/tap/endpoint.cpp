@@ -1,0 +1,342 @@
+#include "tap/endpoint.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <vector>
+
+#include "bpf/shared.h"
+#include "host/cgroup.h"
+#include "host/clock.h"
+#include "tap/endpoint_load.h"
+#include "tap/endpoint_ring.h"
+#include "tap/endpoint_sockets.h"
+#include "tap/endpoint_wants.h"
+#include "tap/events.h"
+
+namespace cvf::tap {
+
+namespace {
+
+// Events wait at most this long in a buffer that does not fill.
+constexpr int latency_ms = 8;
+constexpr uint64_t most_buffers = 64 << 20;
+
+uint64_t tick_ns() {
+    timespec t{};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+class Tap final : public EndpointTap {
+ public:
+    Tap(const EndpointOptions& options, EndpointHandler& handler) : options_(options), table_(options_, handler, clock_, wants_), handler_(handler) {}
+
+    ~Tap() override {
+        for (auto l = links_.rbegin(); l != links_.rend(); ++l) bpf_link__destroy(*l);
+        if (iteration_ >= 0) close(iteration_);
+        ring_.reset();
+        if (mapped_) munmap(mapped_, mapped_size_);
+        if (events_) bpf_object__close(events_);
+        if (object_) bpf_object__close(object_);
+    }
+
+    std::expected<void, std::string> start();
+    int poll(int timeout_ms) override;
+    void set_want(uint64_t cookie, bool egress, Verdict v) override { wants_.verdict(cookie, egress, v); }
+    void skip_to(uint64_t cookie, bool egress, uint64_t offset) override { wants_.skip(cookie, egress, offset); }
+    EndpointStats stats() const override;
+
+ private:
+    bpf_program* program(const char* name) const { return object_ ? bpf_object__find_program_by_name(object_, name) : nullptr; }
+    bool loaded(const char* name) const {
+        bpf_program* p = program(name);
+        return p && bpf_program__fd(p) >= 0;
+    }
+    int map(const char* name) const { return bpf_object__find_map_fd_by_name(object_, name); }
+    bool attach(bpf_program* p);
+    void load_events(uint32_t ring_size, uint32_t secret);
+    bpf_link* iterator(const char* name, int map_fd);
+    void read_all(bpf_link* link, std::vector<cvf_report>* reports);
+    void next_iteration();
+    void iterate();
+    uint64_t counted(uint32_t what) const;
+
+    EndpointOptions options_;
+    host::Clock clock_;
+    Wants wants_;
+    SocketTable table_;
+    EndpointHandler& handler_;
+    std::unique_ptr<EventRing> ring_;
+    bpf_object *object_ = nullptr, *events_ = nullptr;
+    std::vector<bpf_link*> links_;
+    bpf_link *socket_reports_ = nullptr, *peer_reports_ = nullptr;
+    void* mapped_ = nullptr;
+    size_t mapped_size_ = 0;
+    std::vector<cvf_report> existing_;
+    bool more_ = false, first_ = true, old_ = false;
+    int iteration_ = -1;
+    int iteration_step_ = 0;  // 0: none, 1: sockets, 2: peers
+    std::vector<uint8_t> buffer_;
+    size_t carried_ = 0;
+    uint64_t next_second_ = 0, next_report_ = 0, last_lost_ = 0;
+};
+
+bool Tap::attach(bpf_program* p) {
+    if (!p || bpf_program__fd(p) < 0) return false;
+    bpf_link* link = bpf_program__attach(p);
+    if (!link) return false;
+    links_.push_back(link);
+    return true;
+}
+
+std::expected<void, std::string> Tap::start() {
+    auto tree = host::CgroupTree::open(options_.cgroup);
+    if (!tree) return std::unexpected(tree.error());
+    // CPUs that may come, within reason: a buffer for each costs memory whether it is used or not.
+    auto cpus = static_cast<uint32_t>(std::max(sysconf(_SC_NPROCESSORS_CONF), 1l));
+    uint32_t ring_size = std::bit_ceil(std::clamp(options_.buffer_pages, 64u, 16384u)) * 4096u;
+    while (ring_size > 256 * 1024 && uint64_t{ring_size} * cpus > most_buffers) ring_size /= 2;
+    uint32_t secret = 0;
+    if (getrandom(&secret, sizeof secret, 0) != sizeof secret) secret = static_cast<uint32_t>(host::monotonic_now());
+    uint32_t lines = std::bit_ceil(std::max(options_.max_sockets / 2, 64u));
+    bool subtree = !tree->is_root();
+    auto prepare = [&](bpf_object* o) {
+        set_variable(o, "payload_on", options_.payload);
+        set_variable(o, "payload_full", options_.payload_full);
+        set_variable(o, "first_bytes", options_.first_bytes);
+        set_variable(o, "turn_bytes", options_.turn_bytes);
+        set_variable(o, "want_mask", lines - 1);
+        set_variable(o, "jiffies_per_second", static_cast<uint32_t>(1'000'000'000 / tick_ns()));
+        set_variable(o, "subtree", subtree);
+        set_variable(o, "watch_self", options_.watch_self);
+        set_variable(o, "own_pid", static_cast<uint32_t>(getpid()));
+        set_variable(o, "ring_mask", ring_size - 1);
+        set_variable(o, "ring_secret", secret);
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "rings"), cpus);
+        bpf_map__set_value_size(bpf_object__find_map_by_name(o, "rings"), CVF_RING_HEADER + ring_size + CVF_RING_SLACK);
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "wants"), lines);
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "peers"), std::max(options_.max_sockets / 2, 1024u));
+    };
+    std::vector<ProgramProbe> without;
+    std::string error;
+    object_ = load_object(endpoint_object(), prepare, without, error);
+    if (!object_ || !loaded("cvf_egress")) {
+        if (object_) bpf_object__close(object_);
+        without.clear();
+        old_ = true;
+        object_ = load_object(endpoint_object(true), prepare, without, error);
+    }
+    if (!object_ || !loaded("cvf_egress") || !loaded("cvf_ingress")) {
+        for (const ProgramProbe& p : without)
+            if (p.program == "cvf_egress") error = p.reason.empty() ? std::strerror(p.error) : p.reason;
+        return std::unexpected(fmt::format("cannot load the endpoint tap (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; `cvf doctor` says more): {}", error));
+    }
+    table_.set_tick(tick_ns());
+
+    mapped_size_ = lines * sizeof(cvf_want_line);
+    mapped_ = mmap(nullptr, mapped_size_, PROT_READ | PROT_WRITE, MAP_SHARED, map("wants"), 0);
+    if (mapped_ == MAP_FAILED) {
+        mapped_ = nullptr;
+        return std::unexpected(fmt::format("cannot map the verdict table: {}", std::strerror(errno)));
+    }
+    wants_ = Wants(static_cast<cvf_want_line*>(mapped_), lines);
+    auto ring = EventRing::open(map("rings"), cpus, ring_size, secret);
+    if (!ring) return std::unexpected(ring.error());
+    ring_ = std::move(*ring);
+
+    if (subtree)
+        for (uint64_t id : tree->ids()) {
+            uint8_t one = 1;
+            bpf_map_update_elem(map("subtree_ids"), &id, &one, BPF_ANY);
+        }
+    // Owners first, then the sockets that are there, then their packets: so nothing is met without its owner that could be with it.
+    auto to_cgroup = [&](const char* name) {
+        if (!loaded(name)) return false;
+        bpf_link* link = bpf_program__attach_cgroup(program(name), tree->fd());
+        if (link) links_.push_back(link);
+        return link != nullptr;
+    };
+    for (const char* name : {"cvf_sock_create", "cvf_sock_release", "cvf_sockops"}) to_cgroup(name);
+    for (const char* name : {"cvf_send", "cvf_receive", "cvf_destroy"}) attach(program(name));
+    load_events(ring_size, secret);
+    if (bpf_link* holders = iterator("cvf_holders", -1)) read_all(holders, nullptr);
+    socket_reports_ = iterator("cvf_reports", map("sockets"));
+    peer_reports_ = iterator("cvf_peer_reports", map("peers"));
+    if (socket_reports_) read_all(socket_reports_, &existing_);
+    for (const char* name : {"cvf_egress", "cvf_ingress"})
+        if (!to_cgroup(name))
+            return std::unexpected(fmt::format("cannot attach to the cgroup v2 tree{}{}: {}", options_.cgroup.empty() ? "" : " at ", options_.cgroup,
+                                               std::strerror(errno)));
+    next_report_ = static_cast<uint64_t>(host::monotonic_now()) + options_.report_seconds * 1'000'000'000ull;
+    return {};
+}
+
+void Tap::load_events(uint32_t ring_size, uint32_t secret) {
+    if (!options_.tcp_events && !options_.process_events) return;
+    auto prepare = [&](bpf_object* o) {
+        set_variable(o, "subtree", !options_.cgroup.empty());
+        set_variable(o, "overflow_reason", drop_reason_number("TCP_LISTEN_OVERFLOW").value_or(0));
+        set_variable(o, "quiet_reason", drop_reason_number("QUEUE_PURGE").value_or(0));
+        set_variable(o, "ring_mask", ring_size - 1);
+        set_variable(o, "ring_secret", secret);
+        for (const char* name : {"sockets", "rings", "counts"})
+            if (bpf_map* m = bpf_object__find_map_by_name(o, name)) bpf_map__reuse_fd(m, map(name));
+        bpf_program* p = nullptr;
+        bpf_object__for_each_program(p, o) {
+            std::string_view name = bpf_program__name(p);
+            bool process = name == "cvf_exec" || name == "cvf_fork" || name == "cvf_exit";
+            bpf_program__set_autoload(p, process ? options_.process_events : options_.tcp_events);
+        }
+    };
+    std::vector<ProgramProbe> without;
+    std::string error;
+    events_ = load_object(events_object(old_), prepare, without, error);
+    if (!events_) return;
+    bpf_program* p = nullptr;
+    bpf_object__for_each_program(p, events_) attach(p);
+}
+
+bpf_link* Tap::iterator(const char* name, int map_fd) {
+    if (!loaded(name)) return nullptr;
+    bpf_iter_link_info info{};
+    bpf_iter_attach_opts options{};
+    options.sz = sizeof options;
+    if (map_fd >= 0) {
+        info.map.map_fd = static_cast<__u32>(map_fd);
+        options.link_info = &info;
+        options.link_info_len = sizeof info;
+    }
+    bpf_link* link = bpf_program__attach_iter(program(name), &options);
+    if (link) links_.push_back(link);
+    return link;
+}
+
+// Reads an iterator to its end; the program runs in this process, at each read.
+void Tap::read_all(bpf_link* link, std::vector<cvf_report>* reports) {
+    int fd = bpf_iter_create(bpf_link__fd(link));
+    if (fd < 0) return;
+    std::vector<uint8_t> buffer(64 * 1024);
+    size_t kept = 0;
+    for (;;) {
+        ssize_t n = read(fd, buffer.data() + kept, buffer.size() - kept);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+        if (n <= 0) break;
+        kept += static_cast<size_t>(n);
+        size_t at = 0;
+        for (; kept - at >= sizeof(cvf_report); at += sizeof(cvf_report))
+            if (reports) std::memcpy(&reports->emplace_back(), buffer.data() + at, sizeof(cvf_report));
+        std::memmove(buffer.data(), buffer.data() + at, kept - at);
+        kept -= at;
+    }
+    close(fd);
+}
+
+// Interim reports: one buffer's worth for each poll, so that many sockets are no peak.
+void Tap::iterate() {
+    if (iteration_step_ == 0) return;
+    if (buffer_.empty()) buffer_.resize(32 * 1024);
+    if (iteration_ < 0) {
+        next_iteration();
+        return;
+    }
+    ssize_t n = read(iteration_, buffer_.data() + carried_, buffer_.size() - carried_);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n <= 0) {
+        close(iteration_);
+        iteration_ = -1;
+        carried_ = 0;
+        iteration_step_++;
+        next_iteration();
+        return;
+    }
+    carried_ += static_cast<size_t>(n);
+    size_t at = 0;
+    for (; carried_ - at >= sizeof(cvf_report); at += sizeof(cvf_report)) {
+        cvf_report r;
+        std::memcpy(&r, buffer_.data() + at, sizeof r);
+        table_.report(r);
+    }
+    std::memmove(buffer_.data(), buffer_.data() + at, carried_ - at);
+    carried_ -= at;
+}
+
+void Tap::next_iteration() {
+    bpf_link* link = iteration_step_ == 1 ? socket_reports_ : peer_reports_;
+    if (iteration_step_ == 2 && !link) iteration_step_ = 3;
+    if (iteration_step_ > 2) {
+        iteration_step_ = 0;
+        table_.iteration_ends(static_cast<uint64_t>(host::monotonic_now()));
+        return;
+    }
+    iteration_ = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
+    if (iteration_ < 0) iteration_step_ = 0;
+}
+
+int Tap::poll(int timeout_ms) {
+    if (first_) {
+        first_ = false;
+        table_.existing(existing_);
+        existing_ = {};
+    }
+    int limit = iteration_step_ ? 0 : more_ ? 1 : latency_ms;
+    ring_->wait(timeout_ms < 0 ? limit : std::min(timeout_ms, limit));
+    uint64_t before = ring_->delivered();
+    uint64_t upto = ring_->drain([this](decode::Bytes record) { table_.event(record); }, more_);
+    auto now = static_cast<uint64_t>(host::monotonic_now());
+    iterate();
+    if (now >= next_second_) {
+        next_second_ = now + 1'000'000'000;
+        clock_.sample();
+        table_.expire(upto);
+        uint64_t lost = counted(CVF_C_LOST);
+        // What was lost may have been an opening or a closing: look at all sockets now.
+        bool soon = lost != last_lost_;
+        last_lost_ = lost;
+        if (iteration_step_ == 0 && socket_reports_ && (soon || now >= next_report_)) {
+            next_report_ = now + std::max(options_.report_seconds, 1u) * 1'000'000'000ull;
+            table_.iteration_begins();
+            iteration_step_ = 1;
+        }
+    }
+    handler_.caught_up(clock_.utc(upto));
+    return static_cast<int>(std::min<uint64_t>(ring_->delivered() - before, INT32_MAX));
+}
+
+uint64_t Tap::counted(uint32_t what) const {
+    static const int cpus = libbpf_num_possible_cpus();
+    std::vector<uint64_t> each(static_cast<size_t>(std::max(cpus, 1)));
+    if (bpf_map_lookup_elem(map("counts"), &what, each.data())) return 0;
+    uint64_t sum = 0;
+    for (uint64_t n : each) sum += n;
+    return sum;
+}
+
+EndpointStats Tap::stats() const {
+    EndpointStats s;
+    s.events = ring_->delivered();
+    s.lost_events = counted(CVF_C_LOST) + table_.unmatched();
+    s.late_events = ring_->late();
+    s.untracked_sockets = counted(CVF_C_UNTRACKED);
+    s.payload_bytes = table_.payload_bytes();
+    return s;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<EndpointTap>, std::string> EndpointTap::open(const EndpointOptions& options, EndpointHandler& handler) {
+    auto tap = std::make_unique<Tap>(options, handler);
+    if (auto started = tap->start(); !started) return std::unexpected(started.error());
+    return tap;
+}
+
+}  // namespace cvf::tap

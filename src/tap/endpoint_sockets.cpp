@@ -1,0 +1,492 @@
+#include "tap/endpoint_sockets.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cvf::tap {
+
+namespace {
+
+constexpr size_t most_handshakes = 16384, most_early = 1024, most_early_bytes = 64 * 1024;
+// A SYN-ACK is repeated for about a minute; what has not become a connection in this time is told as what it is, half-open.
+constexpr uint64_t handshake_wait = 8'000'000'000, early_wait = 1'000'000'000;
+constexpr uint64_t half_open_cookie = 3ull << 62;
+
+template <typename T>
+T value_at(decode::Bytes b) {
+    T t;
+    std::memcpy(&t, b.data(), sizeof t);
+    return t;
+}
+
+bool mapped(const uint8_t* a) {
+    static constexpr uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return std::memcmp(a, prefix, sizeof prefix) == 0;
+}
+
+Owner owner_of(const cvf_owner& o) {
+    Owner owner;
+    owner.pid = o.pid;
+    owner.uid = o.uid;
+    owner.gid = o.gid;
+    owner.cgroup_id = o.cgroup_id;
+    std::memcpy(owner.comm, o.comm, sizeof owner.comm);
+    owner.comm[sizeof owner.comm - 1] = 0;
+    return owner;
+}
+
+uint64_t handshake_key(uint32_t netns, uint32_t isn) { return static_cast<uint64_t>(netns) << 32 | isn; }
+uint64_t listener_key(uint32_t netns, uint16_t port) { return static_cast<uint64_t>(netns) << 16 | port; }
+
+}  // namespace
+
+SocketTable::SocketTable(const EndpointOptions& options, EndpointHandler& handler, const host::Clock& clock, Wants& wants)
+    : options_(options), handler_(handler), clock_(clock), wants_(wants) {}
+
+void SocketTable::event(decode::Bytes record) {
+    auto head = value_at<cvf_event>(record);
+    auto whole = [&]<typename T>(T*) { return record.size() >= sizeof(T); };
+    switch (head.type) {
+        case CVF_PAYLOAD:
+        case CVF_HANDSHAKE: {
+            if (!whole(static_cast<cvf_payload*>(nullptr))) return;
+            auto p = value_at<cvf_payload>(record);
+            decode::Bytes bytes = record.subspan(sizeof p);
+            bytes = bytes.first(std::min<size_t>(bytes.size(), p.captured));
+            if (head.type == CVF_PAYLOAD)
+                payload(p, bytes);
+            else
+                handshake(p, bytes);
+            return;
+        }
+        case CVF_OPENED:
+        case CVF_LISTEN:
+            if (!whole(static_cast<cvf_opened*>(nullptr))) return;
+            head.type == CVF_OPENED ? opened(value_at<cvf_opened>(record)) : listen(value_at<cvf_opened>(record));
+            return;
+        case CVF_OWNER:
+            if (whole(static_cast<cvf_owner_event*>(nullptr))) owner(value_at<cvf_owner_event>(record));
+            return;
+        case CVF_CLOSED:
+            if (whole(static_cast<cvf_report*>(nullptr))) closed(value_at<cvf_report>(record));
+            return;
+        case CVF_TCP:
+            if (whole(static_cast<cvf_tcp_event*>(nullptr))) tcp(value_at<cvf_tcp_event>(record));
+            return;
+        case CVF_PROCESS:
+            if (whole(static_cast<cvf_process_event*>(nullptr)))
+                process(value_at<cvf_process_event>(record), record.subspan(sizeof(cvf_process_event)));
+            return;
+        default:
+            return;
+    }
+}
+
+Socket SocketTable::socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) const {
+    Socket s;
+    s.cookie = cookie;
+    s.netns = netns;
+    s.ip_protocol = t.protocol;
+    s.local_port = t.local_port;
+    s.remote_port = t.remote_port;
+    s.family = t.family;
+    if (t.family == 6 && (mapped(t.local) || mapped(t.remote))) {
+        s.family = 4;
+        s.local = decode::Address::v4(t.local + 12);
+        s.remote = decode::Address::v4(t.remote + 12);
+    } else if (t.family == 6) {
+        s.local = decode::Address::v6(t.local);
+        s.remote = decode::Address::v6(t.remote);
+    } else if (t.family == 4) {
+        s.local = decode::Address::v4(t.local);
+        s.remote = decode::Address::v4(t.remote);
+    }
+    return s;
+}
+
+const SocketTable::Listener* SocketTable::listener_of(uint32_t netns, uint16_t port) const {
+    auto l = listeners_.find(listener_key(netns, port));
+    return l == listeners_.end() ? nullptr : &l->second;
+}
+
+void SocketTable::open(const cvf_opened& o, Known& k) {
+    uint64_t cookie = o.event.cookie;
+    k.round = round_;
+    k.own = o.flags & CVF_S_OWN;
+    k.elsewhere = o.flags & CVF_S_ELSEWHERE;
+    k.owner_pid = o.owner.pid;
+    k.parent = o.parent_cookie;
+    Socket s = socket_of(o.tuple, o.event.netns, cookie);
+    s.owner = owner_of(o.owner);
+    s.role = o.flags & CVF_S_CLIENT ? Role::client : o.flags & CVF_S_SERVER ? Role::server : Role::unknown;
+    s.existed = o.flags & CVF_S_EXISTED;
+    s.peer_cookie = o.peer_cookie;
+    if (o.tuple.protocol == 6 && s.role != Role::client) {
+        const Listener* l = listener_of(o.event.netns, s.local_port);
+        if (l) s.role = Role::server;
+        // Until somebody accepts, the connection is the listener's.
+        if (l && !o.owner.pid) {
+            s.owner = owner_of(l->owner);
+            k.own = l->own;
+        }
+    }
+    if (s.role == Role::unknown && s.existed) s.role = Role::client;
+    s.own = k.own;
+    if (k.parent) {
+        auto& list = children_[k.parent];
+        if (list.size() < 65536) list.push_back(cookie);
+    }
+    if (hidden(k)) return;
+    handler_.opened(s, clock_.utc(o.event.time));
+}
+
+void SocketTable::opened(const cvf_opened& o) {
+    if (known_.size() >= options_.max_sockets * 2ull) {
+        unmatched_++;
+        return;
+    }
+    auto [at, fresh] = known_.try_emplace(o.event.cookie);
+    if (!fresh) return;
+    open(o, at->second);
+    bool quiet = hidden(at->second);
+    if (o.isn_in && o.flags & CVF_S_SERVER) {
+        auto h = handshakes_.find(handshake_key(o.event.netns, o.isn_in));
+        if (h != handshakes_.end()) {
+            if (!quiet && !at->second.elsewhere) deliver(o.event.cookie, h->second);
+            handshakes_.erase(h);
+        }
+    }
+    if (o.peer_cookie) pair(o.peer_cookie, o.event.cookie, o.event.time);
+    auto e = early_.find(o.event.cookie);
+    if (e != early_.end()) {
+        if (!quiet) deliver(o.event.cookie, e->second);
+        early_.erase(e);
+    }
+}
+
+void SocketTable::pair(uint64_t payload_cookie, uint64_t other, uint64_t time) {
+    auto a = known_.find(payload_cookie), b = known_.find(other);
+    if (b == known_.end()) return;
+    b->second.elsewhere = true;
+    if (a == known_.end() || a->second.peer == other) return;
+    a->second.peer = other;
+    b->second.peer = payload_cookie;
+    if (hidden(a->second) || hidden(b->second)) return;
+    handler_.paired(payload_cookie, other, clock_.utc(time));
+}
+
+void SocketTable::owner(const cvf_owner_event& e) {
+    auto tell = [&](uint64_t cookie) {
+        auto k = known_.find(cookie);
+        if (k == known_.end() || k->second.owner_pid == e.owner.pid) return;
+        k->second.owner_pid = e.owner.pid;
+        if (!hidden(k->second)) handler_.owner_changed(cookie, owner_of(e.owner), clock_.utc(e.event.time));
+    };
+    tell(e.event.cookie);
+    auto list = children_.find(e.event.cookie);
+    if (list == children_.end()) return;
+    for (uint64_t child : list->second) tell(child);
+}
+
+void SocketTable::payload(const cvf_payload& p, decode::Bytes packet) {
+    auto k = known_.find(p.event.cookie);
+    if (k == known_.end()) {
+        // Faster than its opening on another CPU, or the opening was lost: then the next report brings it.
+        if (early_.size() >= most_early && !early_.contains(p.event.cookie)) {
+            unmatched_++;
+            return;
+        }
+        Handshake& h = early_[p.event.cookie];
+        if (!h.first) h.first = p.event.time;
+        if (h.bytes.size() + packet.size() > most_early_bytes) {
+            unmatched_++;
+            return;
+        }
+        h.packets.push_back({p.event.time, p.event.egress != 0, p.length, static_cast<uint32_t>(packet.size()), h.bytes.size()});
+        h.bytes.insert(h.bytes.end(), packet.begin(), packet.end());
+        return;
+    }
+    if (k->second.elsewhere || hidden(k->second)) return;
+    payload_bytes_ += packet.size();
+    handler_.payload({p.event.cookie, clock_.utc(p.event.time), p.event.egress != 0, packet, p.length});
+}
+
+void SocketTable::handshake(const cvf_payload& p, decode::Bytes packet) {
+    uint64_t key = handshake_key(p.event.netns, p.isn);
+    auto at = handshakes_.find(key);
+    if (at == handshakes_.end()) {
+        if (handshakes_.size() >= most_handshakes) {
+            unmatched_++;
+            return;
+        }
+        at = handshakes_.try_emplace(key).first;
+        at->second.first = p.event.time;
+        at->second.netns = p.event.netns;
+        at->second.listener = p.event.cookie;
+    }
+    Handshake& h = at->second;
+    if (h.packets.size() >= 16 || h.bytes.size() + packet.size() > most_early_bytes) return;
+    h.packets.push_back({p.event.time, p.event.egress != 0, p.length, static_cast<uint32_t>(packet.size()), h.bytes.size()});
+    h.bytes.insert(h.bytes.end(), packet.begin(), packet.end());
+}
+
+void SocketTable::deliver(uint64_t cookie, const Handshake& h) {
+    for (const Held& p : h.packets) {
+        payload_bytes_ += p.captured;
+        handler_.payload({cookie, clock_.utc(p.time), p.egress, decode::Bytes(h.bytes.data() + p.at, p.captured), p.length});
+    }
+}
+
+// Nothing came of it: a scan, a flood, a full queue. It is a conversation all the same.
+void SocketTable::half_open(Handshake& h, uint64_t time) {
+    if (h.packets.empty()) return;
+    const Held& p = h.packets.front();
+    const uint8_t* ip = h.bytes.data() + p.at;
+    Socket s;
+    size_t transport = 40;
+    if (p.captured >= 24 && ip[0] >> 4 == 4) {
+        transport = (ip[0] & 15) * 4u;
+        s.family = 4;
+        s.remote = decode::Address::v4(ip + (p.egress ? 16 : 12));
+        s.local = decode::Address::v4(ip + (p.egress ? 12 : 16));
+    } else if (p.captured >= 44 && ip[0] >> 4 == 6) {
+        s.family = 6;
+        s.remote = decode::Address::v6(ip + (p.egress ? 24 : 8));
+        s.local = decode::Address::v6(ip + (p.egress ? 8 : 24));
+    } else {
+        return;
+    }
+    if (transport + 4 > p.captured) return;
+    uint16_t from = decode::load_be16(ip + transport), to = decode::load_be16(ip + transport + 2);
+    s.cookie = half_open_cookie | ++half_opens_;
+    s.netns = h.netns;
+    s.ip_protocol = 6;
+    s.role = Role::server;
+    s.local_port = p.egress ? from : to;
+    s.remote_port = p.egress ? to : from;
+    if (const Listener* l = listener_of(s.netns, s.local_port)) {
+        if (l->own && !options_.watch_self) return;
+        s.owner = owner_of(l->owner);
+        s.own = l->own;
+    }
+    Counters c;
+    for (const Held& packet : h.packets) {
+        (packet.egress ? c.packets_out : c.packets_in)++;
+        (packet.egress ? c.bytes_out : c.bytes_in) += packet.length;
+        c.last_ns = clock_.utc(packet.time);
+    }
+    c.first_ns = clock_.utc(h.first);
+    handler_.opened(s, c.first_ns);
+    deliver(s.cookie, h);
+    handler_.counters(s.cookie, c, true, clock_.utc(time));
+}
+
+void SocketTable::expire(uint64_t time) {
+    boost::unordered::erase_if(handshakes_, [&](auto& h) {
+        if (h.second.first + handshake_wait >= time) return false;
+        half_open(h.second, time);
+        return true;
+    });
+    boost::unordered::erase_if(early_, [&](const auto& e) {
+        if (e.second.first + early_wait >= time) return false;
+        unmatched_ += e.second.packets.size();
+        return true;
+    });
+}
+
+void SocketTable::listen(const cvf_opened& o) {
+    if (listeners_.size() > 65536) return;
+    listeners_[listener_key(o.event.netns, o.tuple.local_port)] = {o.event.cookie, o.owner, (o.flags & CVF_S_OWN) != 0};
+}
+
+void SocketTable::counters(const cvf_report& r, bool is_closed) {
+    Counters c;
+    c.packets_out = r.packets_out;
+    c.bytes_out = r.bytes_out;
+    c.packets_in = r.packets_in;
+    c.bytes_in = r.bytes_in;
+    uint64_t time = r.socket.event.time;
+    if (r.first) c.first_ns = clock_.utc(r.first);
+    if (r.last_jiffies) {
+        uint64_t ago = (r.now_jiffies - r.last_jiffies) * tick_ns_;
+        c.last_ns = clock_.utc(std::max<uint64_t>(time > ago ? time - ago : 0, r.first));
+    }
+    c.state = r.socket.tuple.state;
+    c.has_tcp = r.tcp.has_tcp;
+    c.zero_windows = r.tcp.zero_windows;
+    if (c.has_tcp) {
+        c.srtt_us = r.tcp.srtt_us;
+        c.min_rtt_us = r.tcp.min_rtt_us == ~0u ? 0 : r.tcp.min_rtt_us;
+        c.retransmits = r.tcp.retransmits;
+        c.lost = r.tcp.lost;
+        c.reordering_seen = r.tcp.reordering_seen;
+        c.mss = r.tcp.mss;
+        c.send_window_scale = r.tcp.send_window_scale;
+        c.receive_window_scale = r.tcp.receive_window_scale;
+        c.bytes_acked = r.tcp.bytes_acked;
+        c.bytes_received = r.tcp.bytes_received;
+    }
+    handler_.counters(r.socket.event.cookie, c, is_closed, clock_.utc(time));
+}
+
+void SocketTable::forget(uint64_t cookie) {
+    auto k = known_.find(cookie);
+    if (k == known_.end()) return;
+    wants_.forget(cookie);
+    children_.erase(cookie);
+    if (k->second.parent) {
+        auto list = children_.find(k->second.parent);
+        if (list != children_.end()) std::erase(list->second, cookie);
+    }
+    known_.erase(k);
+}
+
+void SocketTable::closed(const cvf_report& r) {
+    uint64_t cookie = r.socket.event.cookie;
+    if (r.socket.tuple.state == 10 || r.socket.flags & CVF_S_LISTENER) {
+        auto l = listeners_.find(listener_key(r.socket.event.netns, r.socket.tuple.local_port));
+        if (l != listeners_.end() && l->second.cookie == cookie) listeners_.erase(l);
+    }
+    auto k = known_.find(cookie);
+    if (k == known_.end()) {
+        // The opening was lost; the report has all of it, unless it came from a hook that may not read the tuple.
+        if (!r.socket.tuple.family || !(r.socket.flags & CVF_S_MET)) return;
+        opened(r.socket);
+        k = known_.find(cookie);
+        if (k == known_.end()) return;
+    }
+    if (!hidden(k->second)) counters(r, true);
+    forget(cookie);
+}
+
+void SocketTable::report(const cvf_report& r) {
+    if (r.socket.tuple.state == 10) listen(r.socket);
+    if (!(r.socket.flags & CVF_S_MET)) return;
+    uint64_t cookie = r.socket.event.cookie;
+    auto k = known_.find(cookie);
+    if (k == known_.end()) {
+        opened(r.socket);
+        k = known_.find(cookie);
+        if (k == known_.end()) return;
+    }
+    Known& known = k->second;
+    known.round = round_;
+    if (r.socket.owner.pid && r.socket.owner.pid != known.owner_pid) {
+        cvf_owner_event e{};
+        e.event = r.socket.event;
+        e.owner = r.socket.owner;
+        owner(e);
+    }
+    bool same = known.packets_out == r.packets_out && known.packets_in == r.packets_in;
+    known.packets_out = r.packets_out;
+    known.bytes_out = r.bytes_out;
+    known.packets_in = r.packets_in;
+    known.bytes_in = r.bytes_in;
+    if (!same && !hidden(known)) counters(r, false);
+}
+
+void SocketTable::iteration_ends(uint64_t time) {
+    std::vector<uint64_t> gone;
+    for (const auto& [cookie, k] : known_)
+        if (k.round + 2 <= round_) gone.push_back(cookie);
+    for (uint64_t cookie : gone) {
+        const Known& k = known_[cookie];
+        if (!hidden(k)) {
+            Counters c;
+            c.packets_out = k.packets_out;
+            c.bytes_out = k.bytes_out;
+            c.packets_in = k.packets_in;
+            c.bytes_in = k.bytes_in;
+            handler_.counters(cookie, c, true, clock_.utc(time));
+        }
+        forget(cookie);
+    }
+}
+
+void SocketTable::existing(const std::vector<cvf_report>& reports) {
+    for (const cvf_report& r : reports)
+        if (r.socket.tuple.state == 10 && r.socket.tuple.protocol == 6) listen(r.socket);
+    for (const cvf_report& r : reports) report(r);
+    // Pairs: the two sequence numbers of one end are the other's, the other way round. Through address translation too; while data is
+    // under way they differ by it, and then the tuple must say so.
+    boost::unordered_flat_map<uint64_t, const cvf_report*> by_sequence;
+    struct Tuple {
+        uint8_t bytes[36];
+        bool operator==(const Tuple& o) const { return std::memcmp(bytes, o.bytes, sizeof bytes) == 0; }
+    };
+    struct Hash {
+        size_t operator()(const Tuple& t) const { return std::hash<std::string_view>()({reinterpret_cast<const char*>(t.bytes), sizeof t.bytes}); }
+    };
+    boost::unordered_flat_map<Tuple, const cvf_report*, Hash> by_tuple;
+    auto tuple = [](const cvf_tuple& t, bool mirrored) {
+        Tuple k{};
+        const uint8_t *a = mirrored ? t.remote : t.local, *b = mirrored ? t.local : t.remote;
+        auto put = [&](const uint8_t* from, size_t at) {
+            if (t.family == 6 && mapped(from))
+                std::memcpy(k.bytes + at, from + 12, 4);
+            else
+                std::memcpy(k.bytes + at, from, 16);
+        };
+        put(a, 0);
+        put(b, 16);
+        uint16_t ports[2] = {mirrored ? t.remote_port : t.local_port, mirrored ? t.local_port : t.remote_port};
+        std::memcpy(k.bytes + 32, ports, 4);
+        return k;
+    };
+    auto is_near = [](uint32_t a, uint32_t b) { return static_cast<uint32_t>(a - b + (4u << 20)) < 8u << 20; };
+    for (const cvf_report& r : reports) {
+        if (!r.tcp.has_tcp || r.socket.tuple.state == 10 || !(r.socket.flags & CVF_S_MET)) continue;
+        auto other = by_sequence.find(static_cast<uint64_t>(r.tcp.rcv_nxt) << 32 | r.tcp.snd_nxt);
+        const cvf_report* peer = other == by_sequence.end() ? nullptr : other->second;
+        if (!peer) {
+            auto t = by_tuple.find(tuple(r.socket.tuple, true));
+            if (t != by_tuple.end() && is_near(t->second->tcp.snd_nxt, r.tcp.rcv_nxt) && is_near(t->second->tcp.rcv_nxt, r.tcp.snd_nxt))
+                peer = t->second;
+        }
+        if (peer) {
+            bool server = listener_of(r.socket.event.netns, r.socket.tuple.local_port) != nullptr;
+            uint64_t keeps = server ? peer->socket.event.cookie : r.socket.event.cookie;
+            uint64_t other_cookie = server ? r.socket.event.cookie : peer->socket.event.cookie;
+            pair(keeps, other_cookie, r.socket.event.time);
+            wants_.verdict(other_cookie, false, Verdict::none);
+            wants_.verdict(other_cookie, true, Verdict::none);
+            continue;
+        }
+        by_sequence[static_cast<uint64_t>(r.tcp.snd_nxt) << 32 | r.tcp.rcv_nxt] = &r;
+        by_tuple[tuple(r.socket.tuple, false)] = &r;
+    }
+}
+
+void SocketTable::tcp(const cvf_tcp_event& e) {
+    auto k = known_.find(e.event.cookie);
+    bool known = k != known_.end();
+    if (known && hidden(k->second)) return;
+    TcpEvent t{};
+    t.kind = static_cast<TcpEventKind>(e.kind);
+    t.time_ns = clock_.utc(e.event.time);
+    t.cookie = known ? e.event.cookie : 0;  // not met yet, or closed already: the tuple tells
+    t.socket = socket_of(e.tuple, e.event.netns, t.cookie);
+    t.old_state = e.old_state;
+    t.new_state = e.new_state;
+    t.reason = e.reason;
+    handler_.tcp_event(t);
+}
+
+void SocketTable::process(const cvf_process_event& e, decode::Bytes filename) {
+    ProcessEvent p{};
+    p.kind = static_cast<ProcessEvent::Kind>(e.kind);
+    p.time_ns = clock_.utc(e.event.time);
+    p.pid = e.pid;
+    p.parent_pid = e.parent_pid;
+    p.uid = e.uid;
+    p.gid = e.gid;
+    p.cgroup_id = e.cgroup_id;
+    p.start_ns = clock_.utc_of_boottime(e.start);
+    p.exit_code = e.exit_code;
+    std::memcpy(p.comm, e.comm, sizeof p.comm);
+    p.comm[sizeof p.comm - 1] = 0;
+    p.filename = decode::as_text(filename.first(std::min<size_t>(filename.size(), e.filename_length)));
+    handler_.process(p);
+}
+
+}  // namespace cvf::tap

@@ -1,0 +1,98 @@
+// From kernel events to the handler's calls: which sockets are known, which belong together, whose a listener's handshake was.
+//
+// Time order is kept per cookie; a handshake is held back until its child is there (its packets keep their own times). Memory is bounded
+// by the options' max_sockets and by constants for what is held. One thread.
+#pragma once
+
+#include <boost/unordered/unordered_flat_map.hpp>
+#include <cstdint>
+#include <vector>
+
+#include "bpf/shared.h"
+#include "host/clock.h"
+#include "tap/endpoint.h"
+#include "tap/endpoint_wants.h"
+
+namespace cvf::tap {
+
+class SocketTable {
+ public:
+    SocketTable(const EndpointOptions& options, EndpointHandler& handler, const host::Clock& clock, Wants& wants);
+
+    // One event as it came from a CPU's buffer.
+    void event(decode::Bytes record);
+    // One report from an iterator.
+    void report(const cvf_report& report);
+    // Around a whole iteration: what was known before it and is not in it has gone unnoticed, and is closed.
+    void iteration_begins() { round_++; }
+    void iteration_ends(uint64_t time);
+    // The reports of the sockets that were there before the agent.
+    void existing(const std::vector<cvf_report>& reports);
+    // Gives up on what waits for something that does not come. About once a second.
+    void expire(uint64_t time);
+
+    void set_tick(uint64_t ns) { tick_ns_ = ns; }
+    uint64_t payload_bytes() const { return payload_bytes_; }
+    uint64_t unmatched() const { return unmatched_; }
+    size_t size() const { return known_.size(); }
+
+ private:
+    struct Known {
+        uint64_t peer = 0;
+        uint64_t packets_out = 0, bytes_out = 0, packets_in = 0, bytes_in = 0;  // as last reported
+        uint64_t parent = 0;
+        uint32_t owner_pid = 0;
+        uint32_t round = 0;
+        bool own = false, elsewhere = false;
+    };
+    struct Held {  // a listener's packets, or a payload that was faster than its socket's opening
+        uint64_t time = 0;
+        bool egress = false;
+        uint32_t length = 0, captured = 0;
+        uint64_t at = 0;  // in bytes
+    };
+    struct Handshake {
+        uint64_t first = 0;
+        uint32_t netns = 0;
+        uint64_t listener = 0;
+        std::vector<Held> packets;
+        std::vector<uint8_t> bytes;
+    };
+    struct Listener {
+        uint64_t cookie = 0;
+        cvf_owner owner{};
+        bool own = false;
+    };
+
+    void opened(const cvf_opened& o);
+    void open(const cvf_opened& o, Known& known);
+    void owner(const cvf_owner_event& e);
+    void payload(const cvf_payload& p, decode::Bytes packet);
+    void handshake(const cvf_payload& p, decode::Bytes packet);
+    void deliver(uint64_t cookie, const Handshake& h);
+    void half_open(Handshake& h, uint64_t time);
+    void closed(const cvf_report& r);
+    void tcp(const cvf_tcp_event& e);
+    void process(const cvf_process_event& e, decode::Bytes filename);
+    void listen(const cvf_opened& o);
+    void pair(uint64_t payload_cookie, uint64_t other, uint64_t time);
+    void counters(const cvf_report& r, bool closed);
+    bool hidden(const Known& k) const { return k.own && !options_.watch_self; }
+    Socket socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) const;
+    const Listener* listener_of(uint32_t netns, uint16_t port) const;
+    void forget(uint64_t cookie);
+
+    const EndpointOptions& options_;
+    EndpointHandler& handler_;
+    const host::Clock& clock_;
+    Wants& wants_;
+    boost::unordered_flat_map<uint64_t, Known> known_;
+    boost::unordered_flat_map<uint64_t, Handshake> handshakes_;  // by namespace and the opener's initial sequence number
+    boost::unordered_flat_map<uint64_t, Listener> listeners_;    // by namespace and port
+    boost::unordered_flat_map<uint64_t, std::vector<uint64_t>> children_;  // of unconnected and MPTCP sockets
+    boost::unordered_flat_map<uint64_t, Handshake> early_;       // payload before its opening
+    uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, half_opens_ = 0;
+    uint32_t round_ = 0;
+};
+
+}  // namespace cvf::tap

@@ -1,7 +1,7 @@
 // Runs a command beside the endpoint tap and beside programs that do nothing, and prints what each kernel program cost:
 //   cvf_bench_endpoint [--no-payload] [--full] [--no-events] COMMAND...
-// Lines: program, runs, total ns, ns per run; then "agent_cpu", its seconds. The kernel times the programs (kernel.bpf_stats_enabled, held on
-// while this runs); the timing itself is in each figure, in the floor's too.
+// Lines: program, runs, total ns, ns per run; then "agent_cpu", its seconds. The kernel times the programs
+// (kernel.bpf_stats_enabled, held on while this runs); the timing itself is in each figure, in the floor's too.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <floor.skel.h>
@@ -61,7 +61,8 @@ std::map<std::string, Cost> costs() {
 double cpu_seconds() {
     rusage r{};
     getrusage(RUSAGE_SELF, &r);
-    return static_cast<double>(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + static_cast<double>(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+    return static_cast<double>(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
+           static_cast<double>(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
 
 }  // namespace
@@ -71,10 +72,14 @@ int main(int argc, char** argv) {
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         std::string_view a = argv[i];
-        if (a == "--no-payload") options.payload = false;
-        else if (a == "--full") options.payload_full = true;
-        else if (a == "--no-events") options.tcp_events = options.process_events = false;
-        else return fmt::print(stderr, "unknown option {}\n", a), 2;
+        if (a == "--no-payload")
+            options.payload = false;
+        else if (a == "--full")
+            options.payload_full = true;
+        else if (a == "--no-events")
+            options.tcp_events = options.process_events = false;
+        else
+            return fmt::print(stderr, "unknown option {}\n", a), 2;
     }
     if (i >= argc) return fmt::print(stderr, "a command is missing\n"), 2;
     int stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
@@ -83,7 +88,8 @@ int main(int argc, char** argv) {
     floor_bpf* floor = floor_bpf__open_and_load();
     if (!floor) return fmt::print(stderr, "cannot load the floor\n"), 1;
     bpf_link* links[] = {bpf_program__attach_cgroup(floor->progs.floor_egress, tree->fd()),
-                         bpf_program__attach_cgroup(floor->progs.floor_ingress, tree->fd()), bpf_program__attach(floor->progs.floor_send)};
+                         bpf_program__attach_cgroup(floor->progs.floor_ingress, tree->fd()),
+                         bpf_program__attach(floor->progs.floor_send)};
     Nobody nobody;
     auto tap = tap::EndpointTap::open(options, nobody);
     if (!tap) return fmt::print(stderr, "{}\n", tap.error()), 1;

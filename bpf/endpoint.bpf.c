@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* The endpoint tap: counts every packet of every local socket, sends as much payload as is wanted, knows each socket's owner.
  *
- * A packet's way: cvf_egress or cvf_ingress -> packet() -> the socket's state (or, for an unconnected one, its peer's) -> counters ->
- * payload.h. Sockets are met (told to the agent) at their first packet; accepted ones when their handshake ends. */
+ * A packet's way: cvf_egress or cvf_ingress -> packet() -> the socket's state (or, for an unconnected one, its peer's) ->
+ * counters -> payload.h. Sockets are met (told to the agent) at their first packet; accepted ones when their handshake ends. */
 #include "payload.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -20,17 +20,11 @@ struct {
 } subtree_ids SEC(".maps");
 
 /* The peers of unconnected sockets, and of the kernel's own sockets for ICMP and resets. */
-struct peer_key {
-    __u64 cookie; /* of the socket */
-    __u8 local[16], remote[16];
-    __u16 local_port, remote_port;
-    __u8 family, protocol, pad[2];
-};
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __uint(max_entries, 65536);
-    __type(key, struct peer_key);
+    __type(key, struct cvf_peer_key);
     __type(value, struct state);
 } peers SEC(".maps");
 
@@ -46,7 +40,8 @@ struct {
     __type(value, struct fresh);
 } fresh SEC(".maps");
 
-/* What a listener saw of a handshake, until its child takes it over. By the opener's initial sequence number; a collision loses a count. */
+/* What a listener saw of a handshake, until its child takes it over. By the opener's initial sequence number; a collision loses a
+ * count. */
 struct handshake {
     __u32 isn, netns;
     __u32 packets_in, bytes_in, packets_out, bytes_out;
@@ -60,8 +55,8 @@ struct {
     __type(value, struct handshake);
 } handshakes SEC(".maps");
 
-/* The end met first, by what both ends know: TCP by both initial sequence numbers, which survive address translation; datagrams by the
- * tuple, believed for a second only. */
+/* The end met first, by what both ends know: TCP by both initial sequence numbers, which survive address translation; datagrams
+ * by the tuple, believed for a second only. */
 struct meeting {
     __u64 tag, cookie, jiffies;
 };
@@ -78,13 +73,13 @@ static __always_inline __u64 mixed(__u64 h, __u64 v) {
     return h ^ h >> 29;
 }
 
-static __always_inline struct meeting *meeting_at(__u64 tag) {
+static __always_inline struct meeting* meeting_at(__u64 tag) {
     __u32 i = (__u32)(tag >> 40) & (MEETINGS - 1);
     return bpf_map_lookup_elem(&meetings, &i);
 }
 
 static __always_inline void met_first(__u64 tag, __u64 cookie) {
-    struct meeting *m = meeting_at(tag);
+    struct meeting* m = meeting_at(tag);
     if (!m) return;
     m->tag = 0;
     m->cookie = cookie;
@@ -93,22 +88,24 @@ static __always_inline void met_first(__u64 tag, __u64 cookie) {
 }
 
 static __always_inline __u64 who_met(__u64 tag, __u64 seconds) {
-    struct meeting *m = meeting_at(tag);
+    struct meeting* m = meeting_at(tag);
     if (!m || m->tag != tag || bpf_jiffies64() - m->jiffies > seconds * jiffies_per_second) return 0;
     return m->cookie;
 }
 
-static __always_inline __u64 isn_tag(__u32 opener, __u32 accepter) { return mixed(0x5ec1, (__u64)opener << 32 | accepter) | 1; }
+static __always_inline __u64 isn_tag(__u32 opener, __u32 accepter) {
+    return mixed(0x5ec1, (__u64)opener << 32 | accepter) | 1;
+}
 
-static __always_inline __u64 end_tag(const __u8 *from, __u16 from_port, const __u8 *to, __u16 to_port, __u8 protocol) {
-    __u64 h = mixed((__u64)protocol << 32 | (__u64)from_port << 16 | to_port, *(__u64 *)from);
-    h = mixed(h, *(__u64 *)(from + 8));
-    h = mixed(h, *(__u64 *)to);
-    return mixed(h, *(__u64 *)(to + 8)) | 1;
+static __always_inline __u64 end_tag(const __u8* from, __u16 from_port, const __u8* to, __u16 to_port, __u8 protocol) {
+    __u64 h = mixed((__u64)protocol << 32 | (__u64)from_port << 16 | to_port, *(__u64*)from);
+    h = mixed(h, *(__u64*)(from + 8));
+    h = mixed(h, *(__u64*)to);
+    return mixed(h, *(__u64*)(to + 8)) | 1;
 }
 
 /* Finds the other end of a datagram conversation, or leaves word for it. */
-static __always_inline void meet_datagram(struct state *s, const struct cvf_tuple *t) {
+static __always_inline void meet_datagram(struct state* s, const struct cvf_tuple* t) {
     __u64 peer = who_met(end_tag(t->remote, t->remote_port, t->local, t->local_port, t->protocol), 1);
     if (peer && peer != s->cookie) {
         s->peer_cookie = peer;
@@ -119,30 +116,37 @@ static __always_inline void meet_datagram(struct state *s, const struct cvf_tupl
 }
 
 /* Volatile: else clang reckons with the pointer, which the verifier forbids. */
-static __always_inline void tuple_of_uapi(struct cvf_tuple *t, volatile struct bpf_sock *sk) {
+static __always_inline void tuple_of_uapi(struct cvf_tuple* t, volatile struct bpf_sock* sk) {
     t->state = sk->state;
     t->protocol = sk->protocol;
     t->local_port = sk->src_port;
     t->remote_port = bpf_ntohs(sk->dst_port);
     if (sk->family == AF_INET6) {
-        __u32 *l = (__u32 *)t->local, *r = (__u32 *)t->remote;
+        __u32 *l = (__u32*)t->local, *r = (__u32*)t->remote;
         t->family = 6;
         l[0] = sk->src_ip6[0], l[1] = sk->src_ip6[1], l[2] = sk->src_ip6[2], l[3] = sk->src_ip6[3];
         r[0] = sk->dst_ip6[0], r[1] = sk->dst_ip6[1], r[2] = sk->dst_ip6[2], r[3] = sk->dst_ip6[3];
     } else {
         t->family = 4;
-        *(__u32 *)t->local = sk->src_ip4;
-        *(__u32 *)t->remote = sk->dst_ip4;
+        *(__u32*)t->local = sk->src_ip4;
+        *(__u32*)t->remote = sk->dst_ip4;
     }
 }
 
+/* Tells a datagram socket that has been connected to somebody else since it was met. */
+static __always_inline __u32 remote_tag(volatile struct bpf_sock* sk) {
+    return (sk->family == AF_INET6 ? sk->dst_ip6[3] * 31 + sk->dst_ip6[2] + sk->dst_ip6[1] * 7 + sk->dst_ip6[0] : sk->dst_ip4) *
+               65599 +
+           sk->dst_port;
+}
+
 /* A socket met at a packet: fills in what is not known yet. Null: no memory. */
-static __noinline struct state *meet(struct __sk_buff *skb, int egress) {
-    struct bpf_sock *sk = skb->sk;
+static __noinline struct state* meet(struct __sk_buff* skb, int egress) {
+    struct bpf_sock* sk = skb->sk;
     if (!sk) return 0;
     sk = bpf_sk_fullsock(sk);
     if (!sk) return 0;
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!s) {
         count(CVF_C_UNTRACKED);
         return 0;
@@ -168,6 +172,7 @@ static __noinline struct state *meet(struct __sk_buff *skb, int egress) {
         return s; /* unconnected: its peers are met one by one */
     } else {
         s->flags |= egress ? CVF_S_CLIENT : CVF_S_SERVER;
+        s->remote_tag = remote_tag(sk);
         meet_datagram(s, &o.tuple);
     }
     s->flags |= CVF_S_MET;
@@ -178,10 +183,10 @@ static __noinline struct state *meet(struct __sk_buff *skb, int egress) {
 }
 
 /* The state of one peer of the unconnected socket `parent`. Null: not an IP packet to be read, or no room. */
-static __noinline struct state *peer(struct __sk_buff *skb, struct state *parent, int egress) {
+static __noinline struct state* peer(struct __sk_buff* skb, struct state* parent, int egress) {
     if (!parent) return 0;
-    struct peer_key key = {};
-    __u8 *p = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+    struct cvf_peer_key key = {};
+    __u8 *p = (void*)(long)skb->data, *end = (void*)(long)skb->data_end;
     __u32 header = 40;
     __u8 *from = egress ? key.local : key.remote, *to = egress ? key.remote : key.local;
     if (p + 20 > end) return 0;
@@ -189,8 +194,8 @@ static __noinline struct state *peer(struct __sk_buff *skb, struct state *parent
         key.family = 4;
         key.protocol = p[9];
         header = (p[0] & 15) * 4;
-        *(__u32 *)from = *(__u32 *)(p + 12);
-        *(__u32 *)to = *(__u32 *)(p + 16);
+        *(__u32*)from = *(__u32*)(p + 12);
+        *(__u32*)to = *(__u32*)(p + 16);
     } else {
         if (p + 40 > end) return 0;
         key.family = 6;
@@ -206,16 +211,16 @@ static __noinline struct state *peer(struct __sk_buff *skb, struct state *parent
     if (key.protocol == PROTOCOL_TCP || key.protocol == PROTOCOL_UDP || key.protocol == PROTOCOL_UDPLITE) {
         p += header;
         if (p + 4 > end) return 0;
-        __u16 source = bpf_ntohs(*(__be16 *)p), destination = bpf_ntohs(*(__be16 *)(p + 2));
+        __u16 source = bpf_ntohs(*(__be16*)p), destination = bpf_ntohs(*(__be16*)(p + 2));
         key.local_port = egress ? source : destination;
         key.remote_port = egress ? destination : source;
     }
     key.cookie = parent->cookie;
-    struct state *s = bpf_map_lookup_elem(&peers, &key);
+    struct state* s = bpf_map_lookup_elem(&peers, &key);
     if (s) return s;
 
     __u32 zero = 0;
-    struct fresh *f = bpf_map_lookup_elem(&fresh, &zero);
+    struct fresh* f = bpf_map_lookup_elem(&fresh, &zero);
     if (!f) return 0;
     s = &f->state;
     __builtin_memset(s, 0, sizeof *s);
@@ -246,14 +251,14 @@ static __noinline struct state *peer(struct __sk_buff *skb, struct state *parent
 }
 
 /* A listener's packet belongs to the child that may come of it. */
-static __noinline int handshake(struct __sk_buff *skb, struct state *s, int egress) {
+static __noinline int handshake(struct __sk_buff* skb, struct state* s, int egress) {
     if (!s) return 0;
     struct segment g;
     if (!parse_tcp(skb, &g)) return 0;
     __u32 isn = egress ? g.acknowledgment - 1 : g.flags & FLAG_SYN ? g.sequence : g.sequence - 1;
     if (g.flags & FLAG_RST) return 0;
     __u32 i = (isn ^ isn >> 15) & (HANDSHAKES - 1);
-    struct handshake *h = bpf_map_lookup_elem(&handshakes, &i);
+    struct handshake* h = bpf_map_lookup_elem(&handshakes, &i);
     if (!h) return 0;
     if (h->isn != isn || h->netns != s->netns) {
         __builtin_memset(h, 0, sizeof *h);
@@ -273,8 +278,8 @@ static __noinline int handshake(struct __sk_buff *skb, struct state *s, int egre
 }
 
 /* Bytes on the wire: an aggregate is as many packets as it has segments, each with its own headers. */
-static __noinline __u64 wire_length(struct __sk_buff *skb, __u32 segments) {
-    __u8 *p = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+static __noinline __u64 wire_length(struct __sk_buff* skb, __u32 segments) {
+    __u8 *p = (void*)(long)skb->data, *end = (void*)(long)skb->data_end;
     __u32 header = 40;
     __u8 protocol;
     if (p + 40 > end) return skb->len;
@@ -290,10 +295,10 @@ static __noinline __u64 wire_length(struct __sk_buff *skb, __u32 segments) {
     return skb->len + (__u64)(segments - 1) * header;
 }
 
-static __always_inline void packet(struct __sk_buff *skb, int egress) {
-    struct bpf_sock *sk = skb->sk;
+static __always_inline void packet(struct __sk_buff* skb, int egress) {
+    struct bpf_sock* sk = skb->sk;
     if (!sk) return;
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!s || !(s->flags & CVF_S_MET)) {
         s = meet(skb, egress);
         if (!s) return;
@@ -302,7 +307,7 @@ static __always_inline void packet(struct __sk_buff *skb, int egress) {
         handshake(skb, s, egress);
         return;
     }
-    if (!(s->flags & CVF_S_MET) || !sk->dst_port) {
+    if (!(s->flags & CVF_S_TCP) && (!(s->flags & CVF_S_MET) || !sk->dst_port || remote_tag(sk) != s->remote_tag)) {
         s = peer(skb, s, egress);
         if (!s) return;
     }
@@ -323,21 +328,21 @@ static __always_inline void packet(struct __sk_buff *skb, int egress) {
 }
 
 SEC("cgroup_skb/egress")
-int cvf_egress(struct __sk_buff *skb) {
+int cvf_egress(struct __sk_buff* skb) {
     packet(skb, 1);
     return 1;
 }
 
 SEC("cgroup_skb/ingress")
-int cvf_ingress(struct __sk_buff *skb) {
+int cvf_ingress(struct __sk_buff* skb) {
     packet(skb, 0);
     return 1;
 }
 
 /* A process makes a socket. */
 SEC("cgroup/sock_create")
-int cvf_sock_create(struct bpf_sock *sk) {
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+int cvf_sock_create(struct bpf_sock* sk) {
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!s) return 1;
     s->cookie = bpf_get_socket_cookie(sk);
     own(s);
@@ -347,8 +352,8 @@ int cvf_sock_create(struct bpf_sock *sk) {
 
 /* A process closes a socket. TCP goes on without it: its end is tcp_destroy_sock. */
 SEC("cgroup/sock_release")
-int cvf_sock_release(struct bpf_sock *sk) {
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+int cvf_sock_release(struct bpf_sock* sk) {
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!s || !(s->flags & CVF_S_MET) || s->flags & CVF_S_CLOSED) return 1;
     if (!s->owner.pid && own(s)) {
         /* Accepted and never read: the owner is who closes it. */
@@ -366,10 +371,27 @@ int cvf_sock_release(struct bpf_sock *sk) {
     return 1;
 }
 
-static __always_inline void established(struct bpf_sock_ops *ctx, bool server) {
-    struct bpf_sock *sk = ctx->sk;
+/* A subflow of MPTCP is the kernel's; its owner is the connection's. Parents are known by their address: nobody asked them for a
+ * cookie. */
+static __always_inline void adopt(struct bpf_sock* sk, struct state* s) {
+    if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_skc_to_mptcp_sock)) return;
+    struct mptcp_sock* connection = bpf_skc_to_mptcp_sock(sk);
+    if (!connection) return;
+    s->parent_cookie = (__u64)connection;
+    struct state* parent = bpf_sk_storage_get(&sockets, connection, 0, 0);
+    if (!parent || !parent->owner.pid || s->owner.pid == parent->owner.pid) return;
+    s->owner = parent->owner;
+    if (!(s->flags & CVF_S_MET)) return;
+    struct cvf_owner_event e = {};
+    head_of(&e.event, s, CVF_OWNER, bpf_ktime_get_ns());
+    e.owner = s->owner;
+    send(&e);
+}
+
+static __always_inline void established(struct bpf_sock_ops* ctx, bool server) {
+    struct bpf_sock* sk = ctx->sk;
     if (!sk) return;
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!s) {
         count(CVF_C_UNTRACKED);
         return;
@@ -384,6 +406,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, bool server) {
     s->flags |= CVF_S_TCP | CVF_S_WAY_IN | CVF_S_WAY_OUT;
     s->ways[0].next = ctx->rcv_nxt;
     s->ways[1].next = ctx->snd_nxt;
+    adopt(sk, s);
     __u64 tag = server ? isn_tag(o.isn_in, o.isn_out) : isn_tag(o.isn_out, o.isn_in);
     if (!server) {
         s->flags |= CVF_S_CLIENT;
@@ -391,7 +414,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, bool server) {
     } else {
         s->flags |= CVF_S_SERVER;
         __u32 i = (o.isn_in ^ o.isn_in >> 15) & (HANDSHAKES - 1);
-        struct handshake *h = bpf_map_lookup_elem(&handshakes, &i);
+        struct handshake* h = bpf_map_lookup_elem(&handshakes, &i);
         if (h && h->isn == o.isn_in && h->netns == s->netns) {
             s->first = h->first;
             s->ways[0].packets += h->packets_in;
@@ -416,7 +439,7 @@ static __always_inline void established(struct bpf_sock_ops *ctx, bool server) {
 }
 
 SEC("sockops")
-int cvf_sockops(struct bpf_sock_ops *ctx) {
+int cvf_sockops(struct bpf_sock_ops* ctx) {
     switch (ctx->op) {
         case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
             established(ctx, true);
@@ -425,9 +448,9 @@ int cvf_sockops(struct bpf_sock_ops *ctx) {
             established(ctx, false);
             break;
         case BPF_SOCK_OPS_TCP_LISTEN_CB: {
-            struct bpf_sock *sk = ctx->sk;
+            struct bpf_sock* sk = ctx->sk;
             if (!sk) break;
-            struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+            struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
             if (!s) break;
             if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
             s->netns = netns_of(sk);
@@ -446,14 +469,14 @@ int cvf_sockops(struct bpf_sock_ops *ctx) {
 
 /* A TCP socket ends. */
 SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(cvf_destroy, struct sock *sk) {
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+int BPF_PROG(cvf_destroy, struct sock* sk) {
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!s || s->flags & CVF_S_CLOSED || !(s->flags & (CVF_S_MET | CVF_S_LISTENER))) return 0;
     struct cvf_report r = {};
     s->flags |= CVF_S_CLOSED;
     tuple_of_sock(&r.socket.tuple, sk);
     report_of(&r, s);
-    struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+    struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
     if (tp) tcp_numbers(&r.tcp, tp);
     head_of(&r.socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
     send(&r);
@@ -461,12 +484,12 @@ int BPF_PROG(cvf_destroy, struct sock *sk) {
 }
 
 /* Who uses a socket, when it is not whom we know: accepted, inherited or passed on, or older than the agent. */
-static __always_inline int used(void *ctx, struct sock *sk) {
+static __always_inline int used(void* ctx, struct sock* sk) {
     __u16 family = sk->__sk_common.skc_family;
     if (family != AF_INET && family != AF_INET6) return 0;
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!s) {
-        if (sk->sk_protocol != PROTOCOL_MPTCP) return 0;
+        if (sk->sk_protocol != PROTOCOL_MPTCP || subtree) return 0;
         s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
         if (!s) return 0;
     }
@@ -479,18 +502,19 @@ static __always_inline int used(void *ctx, struct sock *sk) {
     if (!own(s)) return 0;
     struct cvf_owner_event e = {};
     head_of(&e.event, s, CVF_OWNER, now);
+    if (sk->sk_protocol == PROTOCOL_MPTCP) e.event.cookie = (__u64)sk;
     e.owner = s->owner;
     send(&e);
     return 0;
 }
 
 SEC("tp_btf/sock_send_length")
-int BPF_PROG(cvf_send, struct sock *sk) {
+int BPF_PROG(cvf_send, struct sock* sk) {
     return used(ctx, sk);
 }
 
 SEC("tp_btf/sock_recv_length")
-int BPF_PROG(cvf_receive, struct sock *sk) {
+int BPF_PROG(cvf_receive, struct sock* sk) {
     return used(ctx, sk);
 }
 
@@ -498,14 +522,14 @@ int BPF_PROG(cvf_receive, struct sock *sk) {
 
 /* Gives every socket that a process holds a state and an owner: of several holders the youngest. */
 SEC("iter/task_file")
-int cvf_holders(struct bpf_iter__task_file *ctx) {
-    struct task_struct *task = ctx->task;
-    struct file *file = ctx->file;
+int cvf_holders(struct bpf_iter__task_file* ctx) {
+    struct task_struct* task = ctx->task;
+    struct file* file = ctx->file;
     own_pid = bpf_get_current_pid_tgid() >> 32;
     if (!task || !file || task->pid != task->tgid) return 0;
-    struct socket *socket = bpf_sock_from_file(file);
+    struct socket* socket = bpf_sock_from_file(file);
     if (!socket) return 0;
-    struct sock *sk = socket->sk;
+    struct sock* sk = socket->sk;
     if (!sk) return 0;
     __u16 family = sk->__sk_common.skc_family;
     if (family != AF_INET && family != AF_INET6) return 0;
@@ -513,7 +537,7 @@ int cvf_holders(struct bpf_iter__task_file *ctx) {
         __u64 id = sk->sk_cgrp_data.cgroup->kn->id;
         if (!bpf_map_lookup_elem(&subtree_ids, &id)) return 0;
     }
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!s) {
         count(CVF_C_UNTRACKED);
         return 0;
@@ -538,9 +562,9 @@ int cvf_holders(struct bpf_iter__task_file *ctx) {
 
 /* Every socket's report. */
 SEC("iter/bpf_sk_storage_map")
-int cvf_reports(struct bpf_iter__bpf_sk_storage_map *ctx) {
-    struct sock *sk = ctx->sk;
-    struct state *s = ctx->value;
+int cvf_reports(struct bpf_iter__bpf_sk_storage_map* ctx) {
+    struct sock* sk = ctx->sk;
+    struct state* s = ctx->value;
     if (!sk || !s || !s->cookie || s->flags & CVF_S_CLOSED) return 0;
     struct cvf_report r = {};
     tuple_of_sock(&r.socket.tuple, sk);
@@ -552,7 +576,7 @@ int cvf_reports(struct bpf_iter__bpf_sk_storage_map *ctx) {
             s->flags |= CVF_S_MET;
     }
     report_of(&r, s);
-    struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+    struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
     if (tp) tcp_numbers(&r.tcp, tp);
     head_of(&r.socket.event, s, CVF_REPORT, bpf_ktime_get_ns());
     bpf_seq_write(ctx->meta->seq, &r, sizeof r);
@@ -561,9 +585,9 @@ int cvf_reports(struct bpf_iter__bpf_sk_storage_map *ctx) {
 
 /* Every peer's report. */
 SEC("iter/bpf_map_elem")
-int cvf_peer_reports(struct bpf_iter__bpf_map_elem *ctx) {
-    struct peer_key *key = ctx->key;
-    struct state *s = ctx->value;
+int cvf_peer_reports(struct bpf_iter__bpf_map_elem* ctx) {
+    struct cvf_peer_key* key = ctx->key;
+    struct state* s = ctx->value;
     if (!key || !s) return 0;
     struct cvf_report r = {};
     __builtin_memcpy(r.socket.tuple.local, key->local, 32);

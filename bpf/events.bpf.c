@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What happens to processes and, besides their packets, to TCP connections: exec, fork, exit; retransmissions, resets, failed or refused
- * connections, drops with the kernel's reason. Shares the maps of socket.h with the endpoint tap, which loads before. */
+/* What happens to processes and, besides their packets, to TCP connections: exec, fork, exit; retransmissions, resets, failed or
+ * refused connections, drops with the kernel's reason. Shares the maps of socket.h with the endpoint tap, which loads before. */
 #include "socket.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile __u32 subtree = 0;       /* 1: only sockets that the endpoint tap knows */
-const volatile __u32 drops_second = 100; /* drop events a second and CPU */
+const volatile __u32 subtree = 0;         /* 1: only sockets that the endpoint tap knows */
+const volatile __u32 drops_second = 100;  /* drop events a second and CPU */
 const volatile __u32 overflow_reason = 0; /* skb_drop_reason of a full accept queue, where the kernel tells one */
 
 const volatile __u32 quiet_reason = 0; /* QUEUE_PURGE: what a closed socket had still in hand */
 
 /* TCP */
 
-static __always_inline void tell_tcp(void *ctx, const struct sock *csk, __u8 kind, __u8 old_state, __u8 new_state, __u32 reason) {
-    struct sock *sk = (struct sock *)csk;
+static __always_inline void tell_tcp(void* ctx, const struct sock* csk, __u8 kind, __u8 old_state, __u8 new_state, __u32 reason) {
+    struct sock* sk = (struct sock*)csk;
     struct cvf_tcp_event e = {};
-    struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (s && s->flags & CVF_S_OWN) return;
     if (!s && subtree) return;
     if (s) e.event.cookie = s->cookie;
@@ -32,21 +32,21 @@ static __always_inline void tell_tcp(void *ctx, const struct sock *csk, __u8 kin
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
-int BPF_PROG(cvf_retransmit, const struct sock *sk, const struct sk_buff *skb) {
+int BPF_PROG(cvf_retransmit, const struct sock* sk, const struct sk_buff* skb) {
     if (sk) tell_tcp(ctx, sk, CVF_RETRANSMIT, 0, sk->__sk_common.skc_state, 0);
     return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
-int BPF_PROG(cvf_reset_received, struct sock *sk) {
+int BPF_PROG(cvf_reset_received, struct sock* sk) {
     if (sk) tell_tcp(ctx, sk, CVF_RESET_RECEIVED, 0, sk->__sk_common.skc_state, 0);
     return 0;
 }
 
 /* The addresses of a packet, as an event of the end that receives it (`local` is its destination). False: not IP. */
-static __always_inline bool tuple_of_packet(struct cvf_tuple *t, const struct sk_buff *skb) {
+static __always_inline bool tuple_of_packet(struct cvf_tuple* t, const struct sk_buff* skb) {
     __u8 h[40] = {};
-    unsigned char *network = skb->head + skb->network_header;
+    unsigned char* network = skb->head + skb->network_header;
     __u32 header = 40;
     if (bpf_probe_read_kernel(h, 20, network)) return false;
     if (h[0] >> 4 == 4) {
@@ -75,7 +75,7 @@ static __always_inline bool tuple_of_packet(struct cvf_tuple *t, const struct sk
 
 /* Without a socket of its own the reset answers a packet to a closed port. */
 SEC("tp_btf/tcp_send_reset")
-int BPF_PROG(cvf_reset_sent, const struct sock *sk, const struct sk_buff *skb) {
+int BPF_PROG(cvf_reset_sent, const struct sock* sk, const struct sk_buff* skb) {
     if (sk) {
         tell_tcp(ctx, sk, CVF_RESET_SENT, 0, sk->__sk_common.skc_state, 0);
         return 0;
@@ -92,7 +92,7 @@ int BPF_PROG(cvf_reset_sent, const struct sock *sk, const struct sk_buff *skb) {
 
 /* Only what no packet or record tells: a socket that begins or ends listening, a connection that came to nothing. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(cvf_state, const struct sock *sk, int old_state, int new_state) {
+int BPF_PROG(cvf_state, const struct sock* sk, int old_state, int new_state) {
     if (!sk || sk->sk_protocol != PROTOCOL_TCP) return 0;
     if (new_state == TCP_LISTEN || (old_state == TCP_LISTEN && new_state == TCP_CLOSE) ||
         (new_state == TCP_CLOSE && (old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV)))
@@ -113,7 +113,7 @@ struct {
 
 static __always_inline bool may_tell_drop(void) {
     __u32 zero = 0;
-    struct bucket *b = bpf_map_lookup_elem(&buckets, &zero);
+    struct bucket* b = bpf_map_lookup_elem(&buckets, &zero);
     if (!b) return false;
     __u64 second = bpf_ktime_get_ns() >> 30;
     if (b->second != second) {
@@ -130,14 +130,14 @@ static __always_inline bool may_tell_drop(void) {
 
 /* Reasons 0 to 2 say that nothing was dropped, that it was consumed, or nothing at all. */
 SEC("tp_btf/kfree_skb")
-int BPF_PROG(cvf_drop, const struct sk_buff *skb, void *location, unsigned int reason) {
+int BPF_PROG(cvf_drop, const struct sk_buff* skb, void* location, unsigned int reason) {
     if (reason <= 2 || reason == quiet_reason || !skb) return 0;
     __u16 protocol = bpf_ntohs(skb->protocol);
     if (protocol != 0x0800 && protocol != 0x86dd) return 0;
     struct cvf_tcp_event e = {};
-    struct sock *sk = skb->sk;
+    struct sock* sk = skb->sk;
     if (sk) {
-        struct state *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+        struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
         if (s && s->flags & CVF_S_OWN) return 0;
         if (s) e.event.cookie = s->cookie;
         if (s) e.event.netns = s->netns;
@@ -155,7 +155,7 @@ int BPF_PROG(cvf_drop, const struct sk_buff *skb, void *location, unsigned int r
 
 /* Processes */
 
-static __always_inline void process_of(struct cvf_process_event *e, struct task_struct *task, __u8 kind) {
+static __always_inline void process_of(struct cvf_process_event* e, struct task_struct* task, __u8 kind) {
     __builtin_memset(e, 0, sizeof *e);
     e->event.time = bpf_ktime_get_ns();
     e->event.type = CVF_PROCESS;
@@ -170,17 +170,17 @@ static __always_inline void process_of(struct cvf_process_event *e, struct task_
     bpf_core_read(&e->comm, sizeof e->comm, &task->group_leader->comm);
 }
 
-static __always_inline void tell_process(struct task_struct *task, __u8 kind) {
+static __always_inline void tell_process(struct task_struct* task, __u8 kind) {
     struct cvf_process_event e;
     process_of(&e, task, kind);
     send(&e);
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(cvf_exec, struct task_struct *task, int old_pid, struct linux_binprm *binprm) {
+int BPF_PROG(cvf_exec, struct task_struct* task, int old_pid, struct linux_binprm* binprm) {
     struct room room;
     if (!reserve(&room, sizeof(struct cvf_process_event) + CVF_FILENAME_MOST)) return 0;
-    struct cvf_process_event *e = (void *)(room.record + 8);
+    struct cvf_process_event* e = (void*)(room.record + 8);
     process_of(e, task, 1);
     long n = bpf_probe_read_kernel_str(e + 1, CVF_FILENAME_MOST, binprm->filename);
     e->filename_length = n > 1 ? n - 1 : 0;
@@ -189,13 +189,13 @@ int BPF_PROG(cvf_exec, struct task_struct *task, int old_pid, struct linux_binpr
 }
 
 SEC("tp_btf/sched_process_fork")
-int BPF_PROG(cvf_fork, struct task_struct *parent, struct task_struct *child) {
+int BPF_PROG(cvf_fork, struct task_struct* parent, struct task_struct* child) {
     if (child->pid == child->tgid) tell_process(child, 0); /* else a thread */
     return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(cvf_exit, struct task_struct *task) {
+int BPF_PROG(cvf_exit, struct task_struct* task) {
     if (!task->signal->live.counter) tell_process(task, 2); /* its last thread */
     return 0;
 }

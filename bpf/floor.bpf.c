@@ -5,16 +5,16 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("cgroup_skb/egress")
-int floor_egress(struct __sk_buff *skb) {
+int floor_egress(struct __sk_buff* skb) {
     return 1;
 }
 
 SEC("cgroup_skb/ingress")
-int floor_ingress(struct __sk_buff *skb) {
+int floor_ingress(struct __sk_buff* skb) {
     return 1;
 }
 
 SEC("tp_btf/sock_send_length")
-int BPF_PROG(floor_send, struct sock *sk) {
+int BPF_PROG(floor_send, struct sock* sk) {
     return 0;
 }

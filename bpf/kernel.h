@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The kernel's types as far as the programs touch them. Offsets and sizes are relocated to the running kernel at load (CO-RE), so only
- * names and kinds matter here, and a builder needs no BTF of any kernel. */
+/* The kernel's types as far as the programs touch them. Offsets and sizes are relocated to the running kernel at load (CO-RE), so
+ * only names and kinds matter here, and a builder needs no BTF of any kernel. */
 #pragma once
 
 #include <linux/bpf.h>
@@ -46,7 +46,7 @@ struct net {
     struct ns_common ns;
 };
 typedef struct {
-    struct net *net;
+    struct net* net;
 } possible_net_t;
 struct in6_addr {
     union {
@@ -76,10 +76,10 @@ struct kernfs_node {
     __u64 id;
 };
 struct cgroup {
-    struct kernfs_node *kn;
+    struct kernfs_node* kn;
 };
 struct sock_cgroup_data {
-    struct cgroup *cgroup;
+    struct cgroup* cgroup;
 };
 struct sock {
     struct sock_common __sk_common;
@@ -88,7 +88,7 @@ struct sock {
     struct sock_cgroup_data sk_cgrp_data;
 };
 struct socket {
-    struct sock *sk;
+    struct sock* sk;
 };
 struct minmax_sample {
     __u32 t;
@@ -116,10 +116,10 @@ struct mptcp_sock;
 
 /* Packets that were dropped. */
 struct sk_buff {
-    unsigned char *head;
+    unsigned char* head;
     __u16 network_header, transport_header;
     __be16 protocol;
-    struct sock *sk;
+    struct sock* sk;
     unsigned int len;
 };
 
@@ -138,48 +138,48 @@ struct signal_struct {
     atomic_t live;
 };
 struct css_set {
-    struct cgroup *dfl_cgrp;
+    struct cgroup* dfl_cgrp;
 };
 struct task_struct {
     int pid, tgid;
-    struct task_struct *group_leader;
-    struct task_struct *real_parent;
-    const struct cred *cred;
-    struct signal_struct *signal;
-    struct css_set *cgroups;
+    struct task_struct* group_leader;
+    struct task_struct* real_parent;
+    const struct cred* cred;
+    struct signal_struct* signal;
+    struct css_set* cgroups;
     __u64 start_boottime;
     int exit_code;
     char comm[16];
 };
 struct linux_binprm {
-    const char *filename;
+    const char* filename;
 };
 struct file;
 
 /* Iterators. */
 struct seq_file;
 struct bpf_iter_meta {
-    struct seq_file *seq;
+    struct seq_file* seq;
     __u64 session_id;
     __u64 seq_num;
 };
 struct bpf_iter__task_file {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
+    struct bpf_iter_meta* meta;
+    struct task_struct* task;
     __u32 fd;
-    struct file *file;
+    struct file* file;
 };
 struct bpf_iter__bpf_sk_storage_map {
-    struct bpf_iter_meta *meta;
-    struct bpf_map *map;
-    struct sock *sk;
-    void *value;
+    struct bpf_iter_meta* meta;
+    struct bpf_map* map;
+    struct sock* sk;
+    void* value;
 };
 struct bpf_iter__bpf_map_elem {
-    struct bpf_iter_meta *meta;
-    struct bpf_map *map;
-    void *key;
-    void *value;
+    struct bpf_iter_meta* meta;
+    struct bpf_map* map;
+    void* key;
+    void* value;
 };
 
 #pragma clang attribute pop

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* How much of a packet's payload leaves the kernel.
  *
- * Each direction starts with `first_bytes`; after that each turn (the first new data after the other side's) brings `turn_bytes`, until
- * the agent's verdict. All of it is reckoned in stream offsets: what lies below the limit is taken, so a retransmission or a segment
- * that fills a hole neither spends anything nor turns the conversation, and a pure ACK is no data at all. */
+ * Each direction starts with `first_bytes`; after that each turn (the first new data after the other side's) brings `turn_bytes`,
+ * until the agent's verdict. All of it is reckoned in stream offsets: what lies below the limit is taken, so a retransmission or
+ * a segment that fills a hole neither spends anything nor turns the conversation, and a pure ACK is no data at all. */
 #pragma once
 
 #include "socket.h"
@@ -27,8 +27,8 @@ struct segment {
     __u8 flags;
 };
 
-static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *g) {
-    __u8 *p = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+static __always_inline bool parse_tcp(struct __sk_buff* skb, struct segment* g) {
+    __u8 *p = (void*)(long)skb->data, *end = (void*)(long)skb->data_end;
     __u32 ip = 40;
     if (p + 40 > end) return false;
     if (p[0] >> 4 == 4) {
@@ -39,23 +39,23 @@ static __always_inline bool parse_tcp(struct __sk_buff *skb, struct segment *g) 
     }
     p += ip;
     if (p + 20 > end) return false;
-    g->sequence = bpf_ntohl(*(__be32 *)(p + 4));
-    g->acknowledgment = bpf_ntohl(*(__be32 *)(p + 8));
+    g->sequence = bpf_ntohl(*(__be32*)(p + 4));
+    g->acknowledgment = bpf_ntohl(*(__be32*)(p + 8));
     g->header = ip + (p[12] >> 4) * 4;
     g->flags = p[13];
-    g->window = bpf_ntohs(*(__be16 *)(p + 14));
+    g->window = bpf_ntohs(*(__be16*)(p + 14));
     return true;
 }
 
 /* One packet as an event, `captured` bytes of it (0 < captured <= length). */
-static __always_inline void emit(struct __sk_buff *skb, const struct state *s, __u8 type, int egress, __u32 captured, __u32 isn) {
+static __always_inline void emit(struct __sk_buff* skb, const struct state* s, __u8 type, int egress, __u32 captured, __u32 isn) {
     struct room room;
     __u32 n = captured - 1;
     if (n >= CVF_MOST) n = CVF_MOST - 1;
     asm volatile("" : "+r"(n)); /* or clang proves the mask needless, and the verifier has no bound */
     n &= CVF_MOST - 1;
     if (!reserve(&room, sizeof(struct cvf_payload) + n + 1)) return;
-    struct cvf_payload *e = (void *)(room.record + 8);
+    struct cvf_payload* e = (void*)(room.record + 8);
     __builtin_memset(e, 0, sizeof *e);
     head_of(&e->event, s, type, bpf_ktime_get_ns());
     e->event.egress = egress;
@@ -67,17 +67,18 @@ static __always_inline void emit(struct __sk_buff *skb, const struct state *s, _
 }
 
 /* The verdict for this direction, or null: none was given. */
-static __always_inline const struct cvf_want *want_of(const struct state *s) {
+static __always_inline const struct cvf_want* want_of(const struct state* s) {
     __u32 line = (__u32)s->cookie & want_mask;
-    struct cvf_want_line *l = bpf_map_lookup_elem(&wants, &line);
+    struct cvf_want_line* l = bpf_map_lookup_elem(&wants, &line);
     if (!l) return 0;
     if (l->want[0].cookie == s->cookie) return &l->want[0];
     if (l->want[1].cookie == s->cookie) return &l->want[1];
     return 0;
 }
 
-/* `length` bytes of data at stream offset `offset` (which may lie before the first byte seen). How many of them are to be taken. */
-static __always_inline __u32 budget(struct state *s, struct way *w, int egress, __s64 offset, __u32 length) {
+/* `length` bytes of data at stream offset `offset` (which may lie before the first byte seen). How many of them are to be taken.
+ */
+static __always_inline __u32 budget(struct state* s, struct way* w, int egress, __s64 offset, __u32 length) {
     __s64 end = offset + length;
     if (end > (__s64)w->position) {
         /* New data: whose turn is it? */
@@ -88,7 +89,7 @@ static __always_inline __u32 budget(struct state *s, struct way *w, int egress, 
         }
         w->position = end;
     }
-    const struct cvf_want *want = want_of(s);
+    const struct cvf_want* want = want_of(s);
     __u8 verdict = VERDICT_BUDGET;
     __u64 begin = w->begin;
     if (want) {
@@ -105,8 +106,8 @@ static __always_inline __u32 budget(struct state *s, struct way *w, int egress, 
     return room <= 0 ? 0 : room < length ? (__u32)room : length;
 }
 
-static __always_inline void take_tcp(struct __sk_buff *skb, struct state *s, int egress) {
-    struct way *w = &s->ways[egress];
+static __always_inline void take_tcp(struct __sk_buff* skb, struct state* s, int egress) {
+    struct way* w = &s->ways[egress];
     struct segment g;
     __u32 known = egress ? CVF_S_WAY_OUT : CVF_S_WAY_IN;
     if (!parse_tcp(skb, &g)) return;
@@ -133,8 +134,8 @@ static __always_inline void take_tcp(struct __sk_buff *skb, struct state *s, int
 }
 
 /* A datagram or message is taken whole or not at all. */
-static __always_inline void take_datagram(struct __sk_buff *skb, struct state *s, int egress) {
-    struct way *w = &s->ways[egress];
+static __always_inline void take_datagram(struct __sk_buff* skb, struct state* s, int egress) {
+    struct way* w = &s->ways[egress];
     __u32 length = skb->len;
     if (length && budget(s, w, egress, w->position, length)) emit(skb, s, CVF_PAYLOAD, egress, length, 0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* What kernel programs and the agent both know: the events, as they lie in the buffers, and the table of verdicts.
  *
- * Times are bpf_ktime_get_ns() (monotonic). Ports are in host order. Addresses are 16 bytes, IPv4 in the first four; an IPv4-mapped IPv6
- * address stays as it is and is unmapped by the reader. Everything is in the machine's own byte order. */
+ * Times are bpf_ktime_get_ns() (monotonic). Ports are in host order. Addresses are 16 bytes, IPv4 in the first four; an
+ * IPv4-mapped IPv6 address stays as it is and is unmapped by the reader. Everything is in the machine's own byte order. */
 #pragma once
 
 #include <linux/types.h>
@@ -15,7 +15,6 @@ enum cvf_event_type {
     CVF_CLOSED = 6,    /* struct cvf_report: last of its cookie */
     CVF_REPORT = 7,    /* struct cvf_report, from the iterators only */
     CVF_LISTEN = 8,    /* struct cvf_opened: the socket now listens */
-    CVF_PAIRED = 9,    /* struct cvf_opened: peer_cookie has become known */
     CVF_TCP = 10,      /* struct cvf_tcp_event */
     CVF_PROCESS = 11,  /* struct cvf_process_event, then the file name */
 };
@@ -27,10 +26,10 @@ enum cvf_event_type {
 
 /* A CPU's buffer: mapped memory that programs write and the agent reads, with no call into the kernel by either.
  *
- * `head` and `tail` count bytes and never wrap. A record begins at data[position mod size] with one 64-bit word: its length in the low
- * half, in the high half a mark that depends on the position and a secret, written last: without the right mark the record is not there
- * yet. A record never wraps: behind `size` there is room for the longest; the next one then begins at data[0]. Records are 8-byte
- * aligned. A length with CVF_DISCARD set is to be passed over. */
+ * `head` and `tail` count bytes and never wrap. A record begins at data[position mod size] with one 64-bit word: its length in
+ * the low half, in the high half a mark that depends on the position and a secret, written last: without the right mark the
+ * record is not there yet. A record never wraps: behind `size` there is room for the longest; the next one then begins at
+ * data[0]. Records are 8-byte aligned. A length with CVF_DISCARD set is to be passed over. */
 #define CVF_RING_HEADER 128
 #define CVF_RING_SLACK (CVF_MOST + 8192)
 #define CVF_DISCARD 0x80000000u
@@ -48,15 +47,15 @@ enum cvf_socket_flag {
     CVF_S_OWN = 1 << 1,     /* the agent's */
     CVF_S_CLIENT = 1 << 2,
     CVF_S_SERVER = 1 << 3,
-    CVF_S_MET = 1 << 4,        /* opened has been sent */
-    CVF_S_ELSEWHERE = 1 << 5,  /* the other end is here too and has the payload */
-    CVF_S_WAY_IN = 1 << 6,     /* the ingress position is known */
-    CVF_S_WAY_OUT = 1 << 7,    /* the egress position is known */
-    CVF_S_LAST_OUT = 1 << 8,   /* new data went out last */
-    CVF_S_TURNED = 1 << 9,     /* any new data has been seen */
-    CVF_S_LISTENER = 1 << 10,  /* CVF_LISTEN has been sent */
-    CVF_S_CLOSED = 1 << 11,    /* the final report has been sent */
-    CVF_S_TCP = 1 << 12,       /* a TCP connection (or listener), not a raw socket of that protocol */
+    CVF_S_MET = 1 << 4,       /* opened has been sent */
+    CVF_S_ELSEWHERE = 1 << 5, /* the other end is here too and has the payload */
+    CVF_S_WAY_IN = 1 << 6,    /* the ingress position is known */
+    CVF_S_WAY_OUT = 1 << 7,   /* the egress position is known */
+    CVF_S_LAST_OUT = 1 << 8,  /* new data went out last */
+    CVF_S_TURNED = 1 << 9,    /* any new data has been seen */
+    CVF_S_LISTENER = 1 << 10, /* CVF_LISTEN has been sent */
+    CVF_S_CLOSED = 1 << 11,   /* the final report has been sent */
+    CVF_S_TCP = 1 << 12,      /* a TCP connection (or listener), not a raw socket of that protocol */
 };
 
 struct cvf_event {
@@ -88,9 +87,9 @@ struct cvf_opened {
     struct cvf_event event;
     struct cvf_tuple tuple;
     struct cvf_owner owner;
-    __u64 peer_cookie;   /* the other end on this host, 0: not known */
-    __u64 parent_cookie; /* the unconnected socket, or the MPTCP connection of a subflow; 0: none */
-    __u32 flags;         /* enum cvf_socket_flag */
+    __u64 peer_cookie;     /* the other end on this host, 0: not known */
+    __u64 parent_cookie;   /* the unconnected socket, or the MPTCP connection of a subflow; 0: none */
+    __u32 flags;           /* enum cvf_socket_flag */
     __u32 isn_in, isn_out; /* initial sequence numbers, TCP from the handshake on; 0 otherwise */
     __u32 pad;
 };
@@ -124,7 +123,14 @@ struct cvf_report {
 };
 
 /* As cvf::tap::TcpEventKind. */
-enum cvf_tcp_kind { CVF_RETRANSMIT = 0, CVF_RESET_SENT = 1, CVF_RESET_RECEIVED = 2, CVF_STATE = 3, CVF_DROP = 4, CVF_LISTEN_OVERFLOW = 5 };
+enum cvf_tcp_kind {
+    CVF_RETRANSMIT = 0,
+    CVF_RESET_SENT = 1,
+    CVF_RESET_RECEIVED = 2,
+    CVF_STATE = 3,
+    CVF_DROP = 4,
+    CVF_LISTEN_OVERFLOW = 5
+};
 
 struct cvf_tcp_event {
     struct cvf_event event;
@@ -146,8 +152,17 @@ struct cvf_process_event {
 };
 #define CVF_FILENAME_MOST 1024
 
-/* What is wanted of a socket's payload, as cvf::tap::Verdict. Written by the agent with plain stores, read by the programs. Two sockets
- * share a cache line: a cookie's entry is one of the two at (cookie mod lines). An entry without its cookie is nobody's. */
+/* One peer of an unconnected socket. */
+struct cvf_peer_key {
+    __u64 cookie; /* of the socket */
+    __u8 local[16], remote[16];
+    __u16 local_port, remote_port;
+    __u8 family, protocol, pad[2];
+};
+
+/* What is wanted of a socket's payload, as cvf::tap::Verdict. Written by the agent with plain stores, read by the programs. Two
+ * sockets share a cache line: a cookie's entry is one of the two at (cookie mod lines). An entry without its cookie is nobody's.
+ */
 struct cvf_want {
     __u64 cookie;
     __u64 skip[2]; /* by egress: no payload before this stream offset */
@@ -160,9 +175,8 @@ struct cvf_want_line {
 
 /* Per CPU: what could not be done. */
 enum cvf_count {
-    CVF_C_LOST,      /* events for which the buffer had no room */
-    CVF_C_UNTRACKED, /* packets of sockets for which there was no memory */
+    CVF_C_LOST,         /* events for which the buffer had no room */
+    CVF_C_UNTRACKED,    /* packets of sockets for which there was no memory */
     CVF_C_DROPS_UNSAID, /* drop events beyond the rate limit */
-    CVF_C_EVENTS,
     CVF_C_COUNT,
 };

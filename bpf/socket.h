@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /* What is kept of a socket, where, and how it is told.
  *
- * It is one storage, and never cloned: a clone is charged to the accepted socket, and where that fails the kernel drops the connection.
- * Without it the worst that little memory does is that a socket is not seen (and counted as that). An accepted socket's state is made
- * when its handshake ends; its owner is who reads, writes or closes it first. */
+ * It is one storage, and never cloned: a clone is charged to the accepted socket, and where that fails the kernel drops the
+ * connection. Without it the worst that little memory does is that a socket is not seen (and counted as that). An accepted
+ * socket's state is made when its handshake ends; its owner is who reads, writes or closes it first. */
 #pragma once
 
 #include "ring.h"
@@ -25,9 +25,9 @@ struct state {
     __u64 peer_cookie, parent_cookie;
     __u32 flags;
     __u32 netns;
-    __u32 owner_second;  /* when the owner last changed, in 2^30 ns */
-    __u32 pad;
-    __u64 holder_start;  /* the owner is a holder found at start: when that process began */
+    __u32 owner_second; /* when the owner last changed, in 2^30 ns */
+    __u32 remote_tag;   /* datagrams: to whom it was connected when it was met */
+    __u64 holder_start; /* the owner is a holder found at start: when that process began */
     struct way ways[2]; /* by egress */
     struct cvf_owner owner;
 };
@@ -41,11 +41,11 @@ struct {
 
 __u32 own_pid = 0; /* the agent, in the first pid namespace: set by the iterator, which runs in it */
 
-/* The namespace's inode. The pointer is a kernel address in every program type, but the verifier lets nobody reckon with it where it is a
- * UAPI socket; so the socket's first bytes are copied, and the member is found in the copy. */
-static __always_inline __u32 netns_of(const void *sk) {
-    struct sock_common *common = 0;
-    struct net *net = 0;
+/* The namespace's inode. The pointer is a kernel address in every program type, but the verifier lets nobody reckon with it where
+ * it is a UAPI socket; so the socket's first bytes are copied, and the member is found in the copy. */
+static __always_inline __u32 netns_of(const void* sk) {
+    struct sock_common* common = 0;
+    struct net* net = 0;
     __u8 head[96];
     __u32 inum = 0, at = bpf_core_field_offset(common->skc_net.net);
     if (at > sizeof head - sizeof net || bpf_probe_read_kernel(head, sizeof head, sk)) return 0;
@@ -55,19 +55,20 @@ static __always_inline __u32 netns_of(const void *sk) {
 }
 
 /* The process that runs now. The name is the process's, not the thread's (io_uring workers are threads). */
-static __always_inline void current_owner(struct cvf_owner *owner) {
-    struct task_struct *task = (struct task_struct *)bpf_get_current_task(), *leader = 0;
+static __always_inline void current_owner(struct cvf_owner* owner) {
+    struct task_struct *task = (struct task_struct*)bpf_get_current_task(), *leader = 0;
     __u64 id = bpf_get_current_uid_gid();
     owner->pid = bpf_get_current_pid_tgid() >> 32;
     owner->uid = (__u32)id;
     owner->gid = id >> 32;
     owner->cgroup_id = bpf_get_current_cgroup_id();
     bpf_core_read(&leader, sizeof leader, &task->group_leader);
-    if (!leader || bpf_core_read(&owner->comm, sizeof owner->comm, &leader->comm)) bpf_get_current_comm(owner->comm, sizeof owner->comm);
+    if (!leader || bpf_core_read(&owner->comm, sizeof owner->comm, &leader->comm))
+        bpf_get_current_comm(owner->comm, sizeof owner->comm);
 }
 
 /* Makes the current process the owner. True when that is news to be told. */
-static __always_inline bool own(struct state *s) {
+static __always_inline bool own(struct state* s) {
     __u32 pid = bpf_get_current_pid_tgid() >> 32;
     if (s->owner.pid == pid) return false;
     if (!pid) return false; /* a kernel thread or a soft interrupt */
@@ -80,7 +81,7 @@ static __always_inline bool own(struct state *s) {
     return true;
 }
 
-static __always_inline void tuple_of_sock(struct cvf_tuple *t, struct sock *sk) {
+static __always_inline void tuple_of_sock(struct cvf_tuple* t, struct sock* sk) {
     t->state = sk->__sk_common.skc_state;
     t->protocol = sk->sk_protocol == PROTOCOL_MPTCP ? PROTOCOL_TCP : (__u8)sk->sk_protocol;
     t->local_port = sk->__sk_common.skc_num;
@@ -91,12 +92,12 @@ static __always_inline void tuple_of_sock(struct cvf_tuple *t, struct sock *sk) 
         bpf_core_read(t->remote, 16, &sk->__sk_common.skc_v6_daddr);
     } else {
         t->family = 4;
-        *(__be32 *)t->local = sk->__sk_common.skc_rcv_saddr;
-        *(__be32 *)t->remote = sk->__sk_common.skc_daddr;
+        *(__be32*)t->local = sk->__sk_common.skc_rcv_saddr;
+        *(__be32*)t->remote = sk->__sk_common.skc_daddr;
     }
 }
 
-static __always_inline void tcp_numbers(struct cvf_tcp_numbers *n, struct tcp_sock *tp) {
+static __always_inline void tcp_numbers(struct cvf_tcp_numbers* n, struct tcp_sock* tp) {
     n->has_tcp = 1;
     n->bytes_acked = tp->bytes_acked;
     n->bytes_received = tp->bytes_received;
@@ -112,7 +113,7 @@ static __always_inline void tcp_numbers(struct cvf_tcp_numbers *n, struct tcp_so
     n->receive_window_scale = BPF_CORE_READ_BITFIELD(tp, rx_opt.rcv_wscale);
 }
 
-static __always_inline void head_of(struct cvf_event *e, const struct state *s, __u8 type, __u64 time) {
+static __always_inline void head_of(struct cvf_event* e, const struct state* s, __u8 type, __u64 time) {
     e->time = time;
     e->cookie = s->cookie;
     e->type = type;
@@ -120,14 +121,14 @@ static __always_inline void head_of(struct cvf_event *e, const struct state *s, 
 }
 
 /* All but the tuple and the event's head. */
-static __always_inline void opened_of(struct cvf_opened *o, const struct state *s) {
+static __always_inline void opened_of(struct cvf_opened* o, const struct state* s) {
     o->owner = s->owner;
     o->peer_cookie = s->peer_cookie;
     o->parent_cookie = s->parent_cookie;
     o->flags = s->flags;
 }
 
-static __always_inline void report_of(struct cvf_report *r, const struct state *s) {
+static __always_inline void report_of(struct cvf_report* r, const struct state* s) {
     opened_of(&r->socket, s);
     r->packets_out = s->ways[1].packets;
     r->bytes_out = s->ways[1].bytes;

@@ -33,5 +33,5 @@ function(cvf_bpf target)
   add_dependencies(${target} ${target}_bpf)
   # SYSTEM: the generated code is not held to our warnings.
   target_include_directories(${target} SYSTEM PRIVATE ${out})
-  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})  # bpf/shared.h
 endfunction()

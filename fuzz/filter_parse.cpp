@@ -13,17 +13,28 @@ namespace {
 
 using namespace cvf;
 
-// One value of each field of the table, so that whatever the expression names is there.
-void fill(record::Record& r) {
+bool carries(record::RecordType type, record::Field field) {
+    std::string_view types = record::info(field).types;
+    const std::string_view name = record::info(type).name;
+    while (!types.empty()) {
+        const size_t blank = types.find(' ');
+        if (const std::string_view one = types.substr(0, blank); one == "*" || one == name) return true;
+        types.remove_prefix(blank == std::string_view::npos ? types.size() : blank + 1);
+    }
+    return false;
+}
+
+// One value of each field that the type may carry, so that whatever the expression names is there.
+void fill(record::Record& r, record::RecordType type) {
     static constexpr std::array<uint8_t, 16> bytes{0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x35};
     static constexpr std::string_view texts[] = {"a", "10.0.0.1", "\xff\xfe", ""};
     static constexpr uint64_t numbers[] = {0, 1, ~uint64_t{0}};
     static constexpr std::pair<std::string_view, std::string_view> entries[] = {{"a", "b"}, {"app", "cart"}};
     const std::span<const uint8_t> ips[] = {{bytes.data(), 4}, bytes};
-    r.begin(record::RecordType::dns, 1'767'323'045'000'000'000);
+    r.begin(type, 1'767'323'045'000'000'000);
     for (size_t i = 0; i < record::field_count; ++i) {
         const auto f = static_cast<record::Field>(i);
-        if (r.find(f)) continue;
+        if (r.find(f) || !carries(type, f)) continue;
         switch (record::info(f).kind) {
             case record::Kind::text:
                 r.text(f, texts[i % 4]);
@@ -71,10 +82,12 @@ void fill(record::Record& r) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static record::Record full, empty;
+    static std::array<record::Record, record::type_count> full, empty;
     static const bool once = [] {
-        fill(full);
-        empty.begin(record::RecordType::flow, 0);
+        for (size_t i = 0; i < record::type_count; ++i) {
+            fill(full[i], static_cast<record::RecordType>(i));
+            empty[i].begin(static_cast<record::RecordType>(i), 0);
+        }
         return true;
     }();
     (void)once;
@@ -86,7 +99,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return 0;
     }
     // What cannot match by its type must not match.
-    for (const record::Record* r : {&full, &empty})
-        if (f->matches(*r) && !f->possible_types()[static_cast<size_t>(r->type())]) std::abort();
+    for (const auto* records : {&full, &empty})
+        for (const record::Record& r : *records)
+            if (f->matches(r) && !f->possible_types()[static_cast<size_t>(r.type())]) std::abort();
     return 0;
 }

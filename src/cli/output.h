@@ -4,7 +4,6 @@
 #include <expected>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "config/settings.h"
 #include "pipeline/outlet.h"
@@ -14,13 +13,13 @@ namespace cvf::cli {
 // What the options select. The error is for people and names the option; a wrong filter is shown with its column.
 std::expected<pipeline::Selection, std::string> make_selection(const config::Settings& settings);
 
-// The sink of --output, or standard output. `live`: behind a thread, so that a slow reader does not stall the tap.
-std::expected<std::unique_ptr<sink::Sink>, std::string> make_sink(const config::Settings& settings, bool live);
-
-// Both, in the format asked for.
-std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const config::Settings& settings, bool live);
-
 // True when records are to be written as a table: asked for, or nothing asked and standard output is a terminal.
 bool wants_table(const config::Settings& settings);
+
+// Writes records as table lines for standard output; on a terminal at most some hundred a second, the rest counted.
+pipeline::Outlet::Encoder table_encoder();
+
+// The outlet of --output, or standard output. `live`: behind a thread, so that a slow reader does not stall the tap.
+std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const config::Settings& settings, bool live);
 
 }  // namespace cvf::cli

@@ -1,8 +1,11 @@
 // `cvf read`: captures in, records out, at full speed.
-#include "cli/commands.h"
-
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+
+#include "cli/commands.h"
 #include "cli/output.h"
 #include "pipeline/shard.h"
 #include "sink/progress.h"
@@ -15,32 +18,61 @@ namespace {
 // Frames between two looks at the progress and the output's health.
 constexpr int batch = 4096;
 
-// All packets of one file. False: the file was damaged or could not be read; said on standard error.
-bool read_file(const std::string& path, pipeline::Shard& shard, sink::Progress& progress, int64_t& last_time) {
-    auto tap = tap::FileTap::open(path);
-    if (!tap) {
-        progress.clear();
-        fmt::print(stderr, "cvf: {}\n", tap.error().text());
-        return false;
+// Sizes of all files together; 0 when one is not known (a pipe).
+uint64_t total_size(const std::vector<std::string>& files) {
+    uint64_t total = 0;
+    for (const std::string& file : files) {
+        struct stat st;
+        if (file == "-" || stat(file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return 0;
+        total += static_cast<uint64_t>(st.st_size);
     }
-    progress.begin_file(path == "-" ? "standard input" : path, tap->progress().bytes_total);
-    decode::Packet packet;
-    for (bool more = true; more && !shard.closed();) {
-        for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
-            shard.frame(packet);
-            last_time = std::max(last_time, packet.time);
-        }
-        progress.update(tap->progress().bytes_read, shard.records_made());
-    }
-    if (const auto& fault = tap->fault()) {
-        progress.clear();
-        fmt::print(stderr, "cvf: {}\n", fault->text());
-        return false;
-    }
-    return true;
+    return total;
 }
 
+struct Reading {
+    pipeline::Shard& shard;
+    sink::Progress* progress;  // null: not shown
+    uint64_t bytes_before = 0;
+    int64_t last_time = 0;
+
+    void complain(const std::string& text) {
+        if (progress) progress->clear();
+        fmt::print(stderr, "cvf: {}\n", text);
+    }
+
+    // All packets of one file. False: it was damaged or could not be read; said on standard error.
+    bool file(const std::string& path) {
+        auto tap = tap::FileTap::open(path);
+        if (!tap) {
+            complain(tap.error().text());
+            return false;
+        }
+        decode::Packet packet;
+        for (bool more = true; more && !shard.closed();) {
+            for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
+                shard.frame(packet);
+                last_time = std::max(last_time, packet.time);
+            }
+            if (progress) progress->update(bytes_before + tap->progress().bytes_read, shard.records_made());
+        }
+        bytes_before += tap->progress().bytes_read;
+        if (const auto& fault = tap->fault()) {
+            complain(fault->text());
+            return false;
+        }
+        return true;
+    }
+};
+
 }  // namespace
+
+flow::Options flow_options(const config::Settings& settings) {
+    flow::Options options;
+    options.max_flows = settings.flow_max;
+    options.reassembly_bytes = settings.flow_memory;
+    options.report_every = settings.flow_interim.count();
+    return options;
+}
 
 int run_read(const config::Settings& settings, const std::vector<std::string>& files) {
     auto outlet = make_outlet(settings, false);
@@ -50,19 +82,22 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     }
     pipeline::ShardOptions options;
     options.flow = flow_options(settings);
+    if (!settings.origin("node").empty()) options.host_name = settings.node;
     std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
     outlets.push_back(std::move(*outlet));
     pipeline::Shard shard(options, std::move(outlets));
 
-    sink::Progress progress(!settings.quiet);
+    // Records on the same terminal would be torn by a progress line.
+    const bool show = !settings.quiet && !(settings.output.empty() && isatty(STDOUT_FILENO));
+    sink::Progress progress(total_size(files));
+    Reading reading{shard, show ? &progress : nullptr};
     bool good = true;
-    int64_t last_time = 0;
     for (const std::string& file : files) {
         if (shard.closed()) break;  // nobody reads any more: a quiet end
-        good &= read_file(file, shard, progress, last_time);
+        good &= reading.file(file);
     }
     shard.finish();
-    shard.health(last_time, "file", {}, true);
+    if (!wants_table(settings)) shard.health(reading.last_time, "file", {}, true);
     shard.flush();
     sink::Sink& sink = shard.outlets().front()->sink();
     sink.finish();
@@ -72,6 +107,9 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
         fmt::print(stderr, "cvf: {} records could not be written: {}\n", stats.records_lost, stats.last_error);
         return exit_failed;
     }
+    if (wants_table(settings) && !settings.quiet)
+        fmt::print(stderr, "{} packets, {} conversations, {} records\n", shard.counts().packets, shard.tracker().counters().flows,
+                   shard.records_made());
     return good ? exit_done : exit_failed;
 }
 

@@ -129,7 +129,11 @@ void ether_type(Packet& p, Part x, uint16_t ether) {
         p.ether_type = ether;
         return ipv4(p, x);
     }
-    return uncommon_type(p, x, ether);
+    if (ether == type::ipv6) [[likely]] {
+        p.ether_type = ether;
+        return ipv6(p, x);
+    }
+    uncommon_type(p, x, ether);
 }
 
 void ethernet(Packet& p, Part x) {

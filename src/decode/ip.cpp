@@ -5,8 +5,7 @@ namespace cvf::decode {
 namespace {
 
 namespace extension {
-constexpr uint8_t hop_by_hop = 0, routing = 43, fragment = 44, authentication = 51, destination_options = 60, mobility = 135,
-                  hip = 139, shim6 = 140;
+constexpr uint8_t hop_by_hop = 0, routing = 43, fragment = 44, destination_options = 60, mobility = 135, hip = 139, shim6 = 140;
 }
 constexpr uint8_t no_next_header = 59;
 constexpr int max_extensions = 16;
@@ -16,23 +15,13 @@ constexpr int max_extensions = 16;
     p.network = Network::other;
 }
 
-// RFC 4302; stands between IPv4 and the protocol it guards, too. False when it is cut.
-bool skip_authentication(Packet& p, Part& x) {
-    if (!have(p, x, 8)) return false;
-    const uint32_t size = (x.at[1] + 2u) * 4;
-    if (!have(p, x, size)) return false;
-    p.ip_protocol = x.at[0];
-    x = behind(x, size);
-    return true;
-}
-
 void no_transport(Packet& p, Part x) {
     p.payload = x.bytes();
     p.payload_length = x.length;
 }
 
 // RFC 2675: the length of a jumbogram, 0 when the hop-by-hop header has none.
-uint32_t jumbo_length(Bytes header) {
+[[gnu::noinline]] uint32_t jumbo_length(Bytes header) {
     Reader r(header);
     r.skip(2);
     while (r.left() > 0) {
@@ -45,8 +34,25 @@ uint32_t jumbo_length(Bytes header) {
     return 0;
 }
 
-// Walks from the first header behind the fixed one to the transport. `fixed` is the packet from its fixed header on.
-void extensions(Packet& p, Part x) {
+// Is it one that the chain goes on behind? The others end it.
+constexpr bool is_extension(uint8_t protocol) {
+    switch (protocol) {
+        case extension::hop_by_hop:
+        case extension::routing:
+        case extension::fragment:
+        case ip_protocol::authentication:
+        case extension::destination_options:
+        case extension::mobility:
+        case extension::hip:
+        case extension::shim6:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// Walks from the first header behind the fixed one to the transport.
+[[gnu::noinline]] void extensions(Packet& p, Part x) {
     for (int i = 0; i < max_extensions; ++i) {
         switch (p.ip_protocol) {
             case extension::hop_by_hop:
@@ -63,7 +69,7 @@ void extensions(Packet& p, Part x) {
                 x = behind(x, size);
                 break;
             }
-            case extension::authentication:
+            case ip_protocol::authentication:
                 if (!skip_authentication(p, x)) return no_transport(p, x);
                 break;
             case extension::fragment: {
@@ -123,8 +129,6 @@ void ipv4(Packet& p, Part x) {
         if (p.fragment_offset != 0) return no_transport(p, behind(x, header));
     }
     x = behind(x, header);
-    if (p.ip_protocol == extension::authentication && !skip_authentication(p, x)) [[unlikely]]
-        return no_transport(p, x);
     transport(p, x);
 }
 
@@ -155,7 +159,10 @@ void ipv6(Packet& p, Part x) {
     p.ip_length = length + fixed;
     x = limited(p, x, length + fixed);
     p.layer3 = x.bytes();
-    extensions(p, behind(x, fixed));
+    x = behind(x, fixed);
+    if (is_extension(p.ip_protocol)) [[unlikely]]
+        return extensions(p, x);
+    transport(p, x);
 }
 
 void ip_by_version(Packet& p, Part x) {

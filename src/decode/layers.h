@@ -86,6 +86,10 @@ void ipv4(Packet& p, Part x);
 void ipv6(Packet& p, Part x);
 void ip_by_version(Packet& p, Part x);
 
+// RFC 4302, in IPv4 and IPv6 alike (transport.cpp): takes off the header and sets ip_protocol to what it guards. False when it is
+// cut.
+bool skip_authentication(Packet& p, Part& x);
+
 // Transport (transport.cpp): p.ip_protocol says which.
 void transport(Packet& p, Part x);
 

@@ -127,8 +127,8 @@ inline uint8_t family(const Packet& p) {
 }
 
 namespace ip_protocol {
-inline constexpr uint8_t icmp = 1, igmp = 2, ipip = 4, tcp = 6, udp = 17, ipv6 = 41, gre = 47, icmpv6 = 58, l2tp = 115,
-                         sctp = 132, udplite = 136;
+inline constexpr uint8_t icmp = 1, igmp = 2, ipip = 4, tcp = 6, udp = 17, ipv6 = 41, gre = 47, authentication = 51, icmpv6 = 58,
+                         l2tp = 115, sctp = 132, udplite = 136;
 }
 
 // Reads `frame` into `out`, whose time, wire_length, frame, link and interface the caller has set. Fragments: the caller hands

@@ -23,7 +23,7 @@ void rest(Packet& p, Part x) {
     if (x.captured >= 4) ports(p, x.at);
 }
 
-void tcp_options(TcpHeader& tcp, Bytes options) {
+[[gnu::noinline]] void tcp_options(TcpHeader& tcp, Bytes options) {
     Reader r(options);
     while (r.left() > 0) {
         const uint8_t kind = r.u8();
@@ -72,14 +72,13 @@ void tcp(Packet& p, Part x) {
     }
     p.has_transport = true;
     p.tcp = TcpHeader{load_be32(x.at + 4), load_be32(x.at + 8), load_be16(x.at + 14), flags, 0, false, false, false, 0};
+    p.payload_length = x.length - header;
+    if (x.captured >= header) [[likely]]
+        p.payload = {x.at + header, x.captured - header};
+    else
+        p.faults |= fault_truncated;
     if (flags & tcp_syn) [[unlikely]]
         tcp_options(p.tcp, {x.at + fixed, std::min(x.captured, header) - fixed});
-    p.payload_length = x.length - header;
-    if (x.captured < header) [[unlikely]] {
-        p.faults |= fault_truncated;
-        return;
-    }
-    p.payload = {x.at + header, x.captured - header};
 }
 
 void udp(Packet& p, Part x) {
@@ -103,14 +102,9 @@ void udp(Packet& p, Part x) {
         udp_tunnel(p, x);
 }
 
-}  // namespace
-
-void transport(Packet& p, Part x) {
+// All but TCP and UDP.
+[[gnu::noinline]] void uncommon(Packet& p, Part x) {
     switch (p.ip_protocol) {
-        case ip_protocol::tcp:
-            return tcp(p, x);
-        case ip_protocol::udp:
-            return udp(p, x);
         case ip_protocol::udplite:  // has a checksum coverage where UDP has a length
             if (x.captured < 8) return cut_header(p, x, 8);
             ports(p, x.at);
@@ -134,9 +128,31 @@ void transport(Packet& p, Part x) {
             rest(p, x);
             if (!p.is_fragment) ip_tunnel(p, x);
             return;
+        case ip_protocol::authentication:
+            if (!nest(p) || !skip_authentication(p, x)) return rest(p, x);
+            return transport(p, x);
         default:
             return rest(p, x);
     }
+}
+
+}  // namespace
+
+bool skip_authentication(Packet& p, Part& x) {
+    if (!have(p, x, 8)) return false;
+    const uint32_t size = (x.at[1] + 2u) * 4;
+    if (!have(p, x, size)) return false;
+    p.ip_protocol = x.at[0];
+    x = behind(x, size);
+    return true;
+}
+
+void transport(Packet& p, Part x) {
+    if (p.ip_protocol == ip_protocol::tcp) [[likely]]
+        return tcp(p, x);
+    if (p.ip_protocol == ip_protocol::udp) [[likely]]
+        return udp(p, x);
+    uncommon(p, x);
 }
 
 }  // namespace cvf::decode

@@ -40,8 +40,9 @@ bool gtp_u(Packet& p, Part x) {
     constexpr uint8_t user_data = 0xff, extension = 4, optional_fields = 7;
     if (flags >> 5 != 1 || !(flags & 0x10) || x.at[1] != user_data) return false;  // version 1, GTP rather than GTP'
     const uint32_t length = load_be16(x.at + 2), tunnel = load_be32(x.at + 4);
-    if (length + 8 > x.length) return false;
-    x = Part{x.at, std::min(x.captured, length + 8), length + 8};
+    // A length that goes beyond the datagram is a writer's error, not proof against GTP: the packet inside has its own.
+    const bool lies = length + 8 > x.length;
+    if (!lies) x = Part{x.at, std::min(x.captured, length + 8), length + 8};
     uint32_t header = 8;
     if (flags & optional_fields) {
         if (x.captured < 12) return false;
@@ -57,7 +58,10 @@ bool gtp_u(Packet& p, Part x) {
     }
     const Part inside = behind(x, header);
     if (!whole_ip(inside)) return false;
-    return enter(p, TunnelType::gtpu, true, tunnel, [&](Packet& in) { ip_by_version(in, inside); });
+    return enter(p, TunnelType::gtpu, true, tunnel, [&](Packet& in) {
+        if (lies) in.faults |= fault_bad_length;
+        ip_by_version(in, inside);
+    });
 }
 
 bool teredo(Packet& p, Part x, bool known_port) {

@@ -54,23 +54,34 @@ class Evaluation {
  private:
     const Node& child(const Node& n, size_t i) const { return program_.nodes[program_.children[n.first + i]]; }
 
-    // The value of a node: where it stands, or in `scratch`. Null is CEL's error.
-    const Value* value(const Node& n, Value& scratch) noexcept;
+    // The value of a node: where it stands, or in `scratch`. Null is CEL's error. The commonest two are worth no call.
+    const Value* value(const Node& n, Value& scratch) noexcept {
+        if (n.op == Op::field) return record_.lookup(n.field);
+        if (n.op == Op::constant) return &program_.constants[n.constant];
+        return compute(n, scratch);
+    }
+    const Value* compute(const Node& n, Value& scratch) noexcept;
     const Value* arithmetic(const Node& n, Value& scratch) noexcept;
     const Value* convert_one(const Node& n, Value& scratch) noexcept;
     const Value* find_entry(const Node& n, Value& scratch) noexcept;
     const Value* to_ip(const Node& n, Value& scratch) noexcept;
     const Value* to_cidr(const Node& n, Value& scratch) noexcept;
 
-    Outcome all_of(const Node& n) noexcept;
-    Outcome any_of(const Node& n) noexcept;
-    Outcome field_integer(const Node& n) noexcept;
-    Outcome compare_two(const Node& n) noexcept;
-    Outcome member_of(const Node& n) noexcept;
-    Outcome text_test(const Node& n) noexcept;
-    Outcome ip_test(const Node& n) noexcept;
-    Outcome network_test(const Node& n) noexcept;
-    Outcome comprehension(const Node& n) noexcept;
+    // Out of line, so that test() is a jump and saves no registers.
+    [[gnu::noinline]] Outcome all_of(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome any_of(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome field_integer(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome opposite(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome choice(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome has_entry(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome flag(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome field_text(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome compare_two(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome member_of(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome text_test(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome ip_test(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome network_test(const Node& n) noexcept;
+    [[gnu::noinline]] Outcome comprehension(const Node& n) noexcept;
 
     static const Value* put(Value& scratch, int64_t v) noexcept {
         scratch.kind = Kind::sint;
@@ -80,7 +91,7 @@ class Evaluation {
 
     const Program& program_;
     const record::Record& record_;
-    std::array<const Value*, max_nesting> variables_{};
+    std::array<const Value*, max_nesting> variables_;  // set by the comprehension around every use
     int64_t steps_left_ = max_steps;
 };
 
@@ -90,31 +101,20 @@ Outcome Evaluation::test(const Node& n) noexcept {
             return all_of(n);
         case Op::any_of:
             return any_of(n);
-        case Op::not_: {
-            const Outcome o = test(child(n, 0));
-            return o == Outcome::error ? o : outcome(o == Outcome::no);
-        }
-        case Op::choice: {
-            const Outcome o = test(child(n, 0));
-            return o == Outcome::error ? o : test(child(n, o == Outcome::yes ? 1 : 2));
-        }
+        case Op::not_:
+            return opposite(n);
+        case Op::choice:
+            return choice(n);
         case Op::type_in:
             return outcome(static_cast<uint64_t>(n.number) >> static_cast<unsigned>(record_.type()) & 1);
         case Op::has_field:
             return outcome(record_.lookup(n.field) != nullptr);
-        case Op::has_entry: {
-            Value map_scratch, entry_scratch;
-            if (!value(child(n, 0), map_scratch)) return Outcome::error;
-            return outcome(find_entry(n, entry_scratch) != nullptr);
-        }
+        case Op::has_entry:
+            return has_entry(n);
         case Op::field_integer:
             return field_integer(n);
-        case Op::field_text: {
-            const Value* v = record_.lookup(n.field);
-            if (!v) return Outcome::error;
-            const Value& wanted = program_.constants[n.constant];
-            return outcome((v->as_text() == wanted.as_text()) == (n.relation == Relation::equal));
-        }
+        case Op::field_text:
+            return field_text(n);
         case Op::compare:
             return compare_two(n);
         case Op::in_set:
@@ -141,12 +141,38 @@ Outcome Evaluation::test(const Node& n) noexcept {
         case Op::all:
         case Op::exists_one:
             return comprehension(n);
-        default: {
-            Value scratch;
-            const Value* v = value(n, scratch);
-            return !v || v->kind != Kind::flag ? Outcome::error : outcome(v->flag);
-        }
+        default:
+            return flag(n);
     }
+}
+
+Outcome Evaluation::opposite(const Node& n) noexcept {
+    const Outcome o = test(child(n, 0));
+    return o == Outcome::error ? o : outcome(o == Outcome::no);
+}
+
+Outcome Evaluation::choice(const Node& n) noexcept {
+    const Outcome o = test(child(n, 0));
+    return o == Outcome::error ? o : test(child(n, o == Outcome::yes ? 1 : 2));
+}
+
+Outcome Evaluation::has_entry(const Node& n) noexcept {
+    Value map_scratch, entry_scratch;
+    if (!value(child(n, 0), map_scratch)) return Outcome::error;
+    return outcome(find_entry(n, entry_scratch) != nullptr);
+}
+
+Outcome Evaluation::flag(const Node& n) noexcept {
+    Value scratch;
+    const Value* v = value(n, scratch);
+    return !v || v->kind != Kind::flag ? Outcome::error : outcome(v->flag);
+}
+
+Outcome Evaluation::field_text(const Node& n) noexcept {
+    const Value* v = record_.lookup(n.field);
+    if (!v) return Outcome::error;
+    const Value& wanted = program_.constants[n.constant];
+    return outcome((v->as_text() == wanted.as_text()) == (n.relation == Relation::equal));
 }
 
 Outcome Evaluation::all_of(const Node& n) noexcept {
@@ -353,12 +379,8 @@ Outcome Evaluation::comprehension(const Node& n) noexcept {
     return outcome(n.op == Op::exists_one ? hits == 1 : n.op == Op::all);
 }
 
-const Value* Evaluation::value(const Node& n, Value& scratch) noexcept {
+const Value* Evaluation::compute(const Node& n, Value& scratch) noexcept {
     switch (n.op) {
-        case Op::constant:
-            return &program_.constants[n.constant];
-        case Op::field:
-            return record_.lookup(n.field);
         case Op::variable:
             return variables_[n.slot];
         case Op::entry:

@@ -95,11 +95,8 @@ int compare_bytes(const Value& a, const Value& b) noexcept {
 
 }  // namespace
 
-bool as_text(const Value& v, TextBuffer& buffer, std::string_view& out) noexcept {
+bool write_as_text(const Value& v, TextBuffer& buffer, std::string_view& out) noexcept {
     switch (v.kind) {
-        case Kind::text:
-            out = v.as_text();
-            return true;
         case Kind::ip: {
             const char* end = record::write_ip(buffer.bytes, {v.inline_bytes, v.short_size});
             out = {buffer.bytes, static_cast<size_t>(end - buffer.bytes)};

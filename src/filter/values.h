@@ -16,7 +16,12 @@ struct TextBuffer {
 };
 
 // A value as the string it is in JSON, in place or in the buffer. False when it is none, or a hex field beyond the limit.
-bool as_text(const record::Value& v, TextBuffer& buffer, std::string_view& out) noexcept;
+bool write_as_text(const record::Value& v, TextBuffer& buffer, std::string_view& out) noexcept;
+inline bool as_text(const record::Value& v, TextBuffer& buffer, std::string_view& out) noexcept {
+    if (v.kind != record::Kind::text) return write_as_text(v, buffer, out);
+    out = v.as_text();
+    return true;
+}
 
 // -1, 0, 1, or 2 where the two have no order (NaN, or kinds the order does not know).
 int compare(Order order, const record::Value& a, const record::Value& b) noexcept;

@@ -57,7 +57,7 @@ int private_root() {
 }
 
 uint64_t inode(int fd) {
-    struct stat s {};
+    struct stat s{};
     return fstat(fd, &s) == 0 ? s.st_ino : 0;
 }
 
@@ -94,7 +94,8 @@ std::expected<CgroupTree, std::string> CgroupTree::open(const std::string& direc
         t.is_private_ = true;
     }
     if (t.root_ < 0)
-        return std::unexpected(fmt::format("cannot {} the cgroup v2 tree: {}", point.empty() ? "mount" : "open", std::strerror(errno)));
+        return std::unexpected(
+            fmt::format("cannot {} the cgroup v2 tree: {}", point.empty() ? "mount" : "open", std::strerror(errno)));
     t.prefix_ = link_of(t.root_);
     if (t.prefix_ == "/") t.prefix_.clear();
     if (directory.empty()) {
@@ -108,7 +109,9 @@ std::expected<CgroupTree, std::string> CgroupTree::open(const std::string& direc
     return t;
 }
 
-CgroupTree::CgroupTree(CgroupTree&& other) noexcept { *this = std::move(other); }
+CgroupTree::CgroupTree(CgroupTree&& other) noexcept {
+    *this = std::move(other);
+}
 
 CgroupTree& CgroupTree::operator=(CgroupTree&& other) noexcept {
     std::swap(root_, other.root_);

@@ -1,8 +1,8 @@
-// The cgroup v2 tree of this machine: its root (mounted privately where nobody has mounted it), and the way between a cgroup's id and
-// its path. A cgroup's id is what the kernel's BPF helpers give, and the inode of its directory.
+// The cgroup v2 tree of this machine: its root (mounted privately where nobody has mounted it), and the way between a cgroup's id
+// and its path. A cgroup's id is what the kernel's BPF helpers give, and the inode of its directory.
 //
-// A CgroupTree owns its descriptors; a private mount hangs on them alone and vanishes with the process. Thread rule: calls may come from
-// any thread. Errors are one line a person can act on.
+// A CgroupTree owns its descriptors; a private mount hangs on them alone and vanishes with the process. Thread rule: calls may
+// come from any thread. Errors are one line a person can act on.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ class CgroupTree {
     CgroupTree(const CgroupTree&) = delete;
     ~CgroupTree();
 
-    int fd() const { return fd_; }      // of the directory taken
+    int fd() const { return fd_; }  // of the directory taken
     uint64_t id() const { return id_; }
     bool is_root() const { return is_root_; }
     bool is_private() const { return is_private_; }  // mounted by us

@@ -27,14 +27,17 @@ int64_t offset_to(clockid_t other) {
 
 }  // namespace
 
-int64_t monotonic_now() { return now(CLOCK_MONOTONIC); }
+int64_t monotonic_now() {
+    return now(CLOCK_MONOTONIC);
+}
 
 int64_t Clock::sample() {
     int64_t offset = offset_to(CLOCK_REALTIME), at = monotonic_now();
     boot_offset_ = offset - offset_to(CLOCK_BOOTTIME);
     int64_t moved = offset - offset_, step = 0;
     if (sampled_ != 0) {
-        // The kernel slews by at most 500 ppm, adjtime() by as much again; 1 ms is what reading two clocks may err on a busy machine.
+        // The kernel slews by at most 500 ppm, adjtime() by as much again; 1 ms is what reading two clocks may err on a busy
+        // machine.
         int64_t explained = (at - sampled_) / 1000 + 1'000'000;
         if (moved > explained || moved < -explained) step = moved;
     }

@@ -1,7 +1,7 @@
 // Monotonic time to UTC.
 //
-// Kernel events carry CLOCK_MONOTONIC. The offset to CLOCK_REALTIME is sampled each second (sample()), so that a slewed clock is followed;
-// a jump of the wall clock is noticed and can be told once.
+// Kernel events carry CLOCK_MONOTONIC. The offset to CLOCK_REALTIME is sampled each second (sample()), so that a slewed clock is
+// followed; a jump of the wall clock is noticed and can be told once.
 //
 // Thread rule: one thread. Never fails.
 #pragma once
@@ -15,8 +15,8 @@ int64_t monotonic_now();  // ns
 class Clock {
  public:
     Clock() { sample(); }
-    // Measures the offset anew; to be called about once a second. Returns by how much the wall clock has stepped since the last call:
-    // 0 unless it jumped by more than slewing can explain.
+    // Measures the offset anew; to be called about once a second. Returns by how much the wall clock has stepped since the last
+    // call: 0 unless it jumped by more than slewing can explain.
     int64_t sample();
     int64_t utc(uint64_t monotonic_ns) const { return static_cast<int64_t>(monotonic_ns) + offset_; }
     // CLOCK_BOOTTIME, which runs on while the machine sleeps; the start of processes is told in it.

@@ -178,7 +178,7 @@ class ZstdSource : public PackedSource {
                 break;
             }
             in_frame_ = result != 0;
-            full_ = out.pos == out.size;
+            full_ = in_frame_ && out.pos == out.size;
         }
         if (out.pos == 0 && !fault_.empty()) return std::unexpected(fault_);
         return out.pos;

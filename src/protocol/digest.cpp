@@ -1,4 +1,5 @@
-// The low-level calls are marked deprecated in OpenSSL 3.0 in favour of EVP; they are the same code without the provider machinery.
+// The low-level calls are marked deprecated in OpenSSL 3.0 in favour of EVP; they are the same code without the provider
+// machinery.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "protocol/digest.h"
 
@@ -76,7 +77,9 @@ HmacSha256::HmacSha256(Bytes key) {
     key_block(padded, 0x5c, outer_);
 }
 
-std::array<uint8_t, 32> HmacSha256::operator()(Bytes message) const { return continue_from(outer_, continue_from(inner_, message)); }
+std::array<uint8_t, 32> HmacSha256::operator()(Bytes message) const {
+    return continue_from(outer_, continue_from(inner_, message));
+}
 
 void hkdf_expand_label(const HmacSha256& secret, std::string_view label, std::span<uint8_t> out) {
     assert(label.size() <= 32 && out.size() <= 32);

@@ -1,7 +1,7 @@
 // Message digests, HMAC and HKDF over SHA-256, for fingerprints and QUIC's Initial keys.
 //
-// Straight to libcrypto's block functions: the EVP layer costs an allocation and a thousand instructions for each digest, more than the
-// digest of a short text itself. Pure functions; any thread.
+// Straight to libcrypto's block functions: the EVP layer costs an allocation and a thousand instructions for each digest, more
+// than the digest of a short text itself. Pure functions; any thread.
 #pragma once
 
 #include <array>
@@ -19,7 +19,9 @@ std::array<uint8_t, 16> md5(Bytes bytes);
 std::array<uint8_t, 20> sha1(Bytes bytes);
 std::array<uint8_t, 32> sha256(Bytes bytes);
 
-inline Bytes as_bytes(std::string_view text) { return {reinterpret_cast<const uint8_t*>(text.data()), text.size()}; }
+inline Bytes as_bytes(std::string_view text) {
+    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 // HMAC-SHA-256 (RFC 2104) under one key, which may be used for many messages: the two key blocks are hashed once.
 class HmacSha256 {
@@ -32,8 +34,8 @@ class HmacSha256 {
     uint32_t inner_[8], outer_[8];
 };
 
-// HKDF-Expand-Label of TLS 1.3 (RFC 8446 7.1) with an empty context. `label` goes without its "tls13 "; at most 32 bytes are made,
-// which is one block of HKDF-Expand (RFC 5869 2.3).
+// HKDF-Expand-Label of TLS 1.3 (RFC 8446 7.1) with an empty context. `label` goes without its "tls13 "; at most 32 bytes are
+// made, which is one block of HKDF-Expand (RFC 5869 2.3).
 void hkdf_expand_label(const HmacSha256& secret, std::string_view label, std::span<uint8_t> out);
 
 // Hex digits at `out`, two for each byte; returns the end.

@@ -132,7 +132,7 @@ void DnsDissector::message(Direction dir, Bytes message, Context& ctx) {
         confirmed_ = true;
         ctx.confirm();
         // A capture that began between query and response: who answers is not who opened. Among mDNS peers, anyone may announce.
-        const bool peers = flavor_ == DnsFlavor::mdns && ctx.port(dir) == ctx.port(opposite(dir));
+        const bool peers = flavor_ == DnsFlavor::multicast && ctx.port(dir) == ctx.port(opposite(dir));
         if (header.is_response() && dir == Direction::from_initiator && !peers) {
             ctx.set_initiator(Direction::from_responder);
             dir = Direction::from_responder;
@@ -146,7 +146,7 @@ void DnsDissector::message(Direction dir, Bytes message, Context& ctx) {
         return;
     }
     if (ctx.now >= next_expiry_) expire_old(ctx);
-    if (flavor_ != DnsFlavor::dns)
+    if (flavor_ != DnsFlavor::unicast)
         alone(message, header.is_response(), ctx);
     else if (header.is_response())
         response(dir, message, header, ctx);
@@ -320,10 +320,10 @@ constexpr uint8_t udp = static_cast<uint8_t>(Transport::udp), tcp = static_cast<
 
 }  // namespace
 
-const Protocol dns{"dns", udp, match_dns, make<DnsFlavor::dns, false>, types};
-const Protocol dns_tcp{"dns", tcp, match_dns_tcp, make<DnsFlavor::dns, true>, types};
-const Protocol mdns{"mdns", udp, match_mdns, make<DnsFlavor::mdns, false>, types};
-const Protocol llmnr{"llmnr", udp, match_llmnr, make<DnsFlavor::llmnr, false>, types};
-const Protocol llmnr_tcp{"llmnr", tcp, match_llmnr_tcp, make<DnsFlavor::llmnr, true>, types};
+const Protocol dns{"dns", udp, match_dns, make<DnsFlavor::unicast, false>, types};
+const Protocol dns_tcp{"dns", tcp, match_dns_tcp, make<DnsFlavor::unicast, true>, types};
+const Protocol mdns{"mdns", udp, match_mdns, make<DnsFlavor::multicast, false>, types};
+const Protocol llmnr{"llmnr", udp, match_llmnr, make<DnsFlavor::link_local, false>, types};
+const Protocol llmnr_tcp{"llmnr", tcp, match_llmnr_tcp, make<DnsFlavor::link_local, true>, types};
 
 }  // namespace cvf::protocol

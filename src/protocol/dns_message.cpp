@@ -38,11 +38,6 @@ char* escape(char* out, uint8_t c) {
 
 }  // namespace
 
-DnsHeader DnsHeader::read(Bytes message) {
-    const uint8_t* p = message.data();
-    return {load_be16(p), load_be16(p + 2), load_be16(p + 4), load_be16(p + 6), load_be16(p + 8), load_be16(p + 10)};
-}
-
 char* DnsReader::name(char* out, NameForm form) {
     if (fault_) return nullptr;
     const ByteTable& table = tables[static_cast<size_t>(form)];

@@ -19,7 +19,7 @@ inline constexpr size_t dns_header_size = 12;
 inline constexpr size_t dns_max_name = 255;       // bytes on the wire, RFC 1035 2.3.4
 inline constexpr size_t dns_name_room = 4 * 256;  // characters a name can need: each byte as \DDD
 
-enum class DnsFlavor : uint8_t { dns, mdns, llmnr };
+enum class DnsFlavor : uint8_t { unicast, multicast, link_local };  // DNS, mDNS, LLMNR
 
 namespace dns_type {
 inline constexpr uint16_t a = 1, ns = 2, cname = 5, soa = 6, ptr = 12, aaaa = 28, srv = 33, nb = 32, nbstat = 33, opt = 41,
@@ -33,7 +33,11 @@ struct DnsHeader {
     uint16_t id, flags, questions, answers, authority, additional;
 
     // `message` has at least dns_header_size bytes.
-    static DnsHeader read(Bytes message);
+    static DnsHeader read(Bytes message) {
+        using decode::load_be16;
+        const uint8_t* p = message.data();
+        return {load_be16(p), load_be16(p + 2), load_be16(p + 4), load_be16(p + 6), load_be16(p + 8), load_be16(p + 10)};
+    }
     bool is_response() const { return flags & 0x8000; }
     uint8_t op_code() const { return flags >> 11 & 15; }
     uint8_t response_code() const { return flags & 15; }

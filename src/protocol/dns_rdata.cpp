@@ -331,6 +331,12 @@ bool write_dns_rdata(Bytes message, const DnsRr& rr, NameForm form, DnsText& tex
         out = {};
         return true;
     }
+    // Most answers are addresses.
+    if (rr.klass == 1 && ((rr.type == dns_type::a && rr.size == 4) || (rr.type == dns_type::aaaa && rr.size == 16))) [[likely]] {
+        text.wrote(record::write_ip(text.room(48), message.subspan(rr.data, rr.size)));
+        out = text.take();
+        return true;
+    }
     // The class decides what A and AAAA mean: only the Internet's (and mDNS's, whose top bit the caller took) are addresses.
     const bool foreign_address = (rr.type == dns_type::a || rr.type == dns_type::aaaa) && rr.klass != 1;
     const std::string_view parts = foreign_address ? std::string_view() : form_of(rr.type);

@@ -1,5 +1,9 @@
 #include "protocol/dns_record.h"
 
+#include <cstddef>
+#include <new>
+#include <type_traits>
+
 #include "protocol/dns_codes.h"
 #include "protocol/dns_edns.h"
 #include "protocol/dns_rdata.h"
@@ -14,6 +18,24 @@ using record::Record;
 // Most items a list of the record has.
 constexpr size_t max_listed = 128;
 constexpr uint16_t mdns_class_bit = 0x8000;  // QU in questions, cache-flush in records: RFC 6762 5.4, 10.2
+
+// A list under way on the stack. Its room is not cleared first: that would cost more than all the rest of a record.
+template <typename T>
+class Listed {
+ public:
+    bool full() const { return count_ == max_listed; }
+    size_t size() const { return count_; }
+    bool empty() const { return count_ == 0; }
+    void push(const T& item) {
+        if (!full()) new (room_ + sizeof(T) * count_++) T(item);
+    }
+    std::span<const T> items() const { return {std::launder(reinterpret_cast<const T*>(room_)), count_}; }
+
+ private:
+    static_assert(std::is_trivially_destructible_v<T>);
+    alignas(T) std::byte room_[sizeof(T) * max_listed];
+    size_t count_ = 0;
+};
 
 // Reads one message's sections into fields. The views point into the message or `text_`, both alive until the record is emitted.
 class MessageWriter {
@@ -43,10 +65,10 @@ class MessageWriter {
     }
     // Notes an address record; false when it is none.
     bool address(const DnsRr& rr, std::string_view owner);
-    NameForm lower() const { return flavor_ == DnsFlavor::mdns ? NameForm::utf8_lower : NameForm::lower; }
-    NameForm as_sent() const { return flavor_ == DnsFlavor::mdns ? NameForm::utf8 : NameForm::as_sent; }
+    NameForm lower() const { return flavor_ == DnsFlavor::multicast ? NameForm::utf8_lower : NameForm::lower; }
+    NameForm as_sent() const { return flavor_ == DnsFlavor::multicast ? NameForm::utf8 : NameForm::as_sent; }
     uint16_t class_of(uint16_t klass) const {
-        return flavor_ == DnsFlavor::mdns ? static_cast<uint16_t>(klass & ~mdns_class_bit) : klass;
+        return flavor_ == DnsFlavor::multicast ? static_cast<uint16_t>(klass & ~mdns_class_bit) : klass;
     }
 
     DnsReader reader_;
@@ -60,8 +82,7 @@ class MessageWriter {
     // The last owner name that was a mere pointer: answers of one chain repeat it.
     uint16_t owner_pointer_ = 0;
     std::string_view owner_name_;
-    std::span<const uint8_t> ips_[max_listed];
-    size_t ip_count_ = 0;
+    Listed<std::span<const uint8_t>> ips_;
 };
 
 std::string_view MessageWriter::name(NameForm form) {
@@ -105,8 +126,7 @@ std::string_view MessageWriter::class_text(uint16_t klass) {
 }
 
 void MessageWriter::questions(Record* record) {
-    std::string_view more[max_listed];
-    size_t more_count = 0;
+    Listed<std::string_view> more;
     for (uint16_t i = 0; i < header_.questions; ++i) {
         const std::string_view asked = name(lower());
         uint16_t type = 0, klass = 0;
@@ -123,9 +143,9 @@ void MessageWriter::questions(Record* record) {
             record->text(Field::dns_question_name, asked);
             record->text(Field::dns_question_type, type_text(type));
             record->text(Field::dns_question_class, class_text(class_of(klass)));
-            if (flavor_ == DnsFlavor::mdns && !header_.is_response() && klass & mdns_class_bit)
+            if (flavor_ == DnsFlavor::multicast && !header_.is_response() && klass & mdns_class_bit)
                 record->flag(Field::dns_unicast_response, true);
-        } else if (record && more_count < max_listed) {
+        } else if (record && !more.full()) {
             text_.add(asked);
             text_.add(' ');
             if (const std::string_view known = dns_type_name(type); !known.empty()) {
@@ -134,10 +154,10 @@ void MessageWriter::questions(Record* record) {
                 text_.add("TYPE");
                 text_.number(type);
             }
-            more[more_count++] = text_.take();
+            more.push(text_.take());
         }
     }
-    if (more_count) record->texts(Field::dns_more_questions, {more, more_count});
+    if (!more.empty()) record->texts(Field::dns_more_questions, more.items());
 }
 
 bool MessageWriter::address(const DnsRr& rr, std::string_view owner) {
@@ -145,19 +165,18 @@ bool MessageWriter::address(const DnsRr& rr, std::string_view owner) {
         class_of(rr.klass) == 1 && ((rr.type == dns_type::a && rr.size == 4) || (rr.type == dns_type::aaaa && rr.size == 16));
     if (!is_address || !header_.is_response()) return is_address;
     const Bytes ip = reader_.message().subspan(rr.data, rr.size);
-    if (ip_count_ < max_listed) ips_[ip_count_++] = ip;
+    ips_.push(ip);
     // Others know the address by what was asked for, not by where a chain of aliases led.
     ctx_.name_seen(question_name_.empty() ? owner : question_name_, ip, rr.ttl);
     return true;
 }
 
 void MessageWriter::answers(Record* record) {
-    std::string_view data[max_listed], names[max_listed], types[max_listed];
-    uint64_t ttls[max_listed];
-    size_t count = 0;
+    Listed<std::string_view> data, names, types;
+    Listed<uint64_t> ttls;
     uint16_t i = 0;
     for (; i < header_.answers && !reader_.fault(); ++i) {
-        if (count == max_listed) {
+        if (data.full()) {
             skip(static_cast<uint16_t>(header_.answers - i));
             break;
         }
@@ -167,20 +186,21 @@ void MessageWriter::answers(Record* record) {
         address(rr, owner_text);
         if (!record) continue;
         rr.klass = class_of(rr.klass);
-        if (!write_dns_rdata(reader_.message(), rr, as_sent(), text_, data[count]))
-            fault_ = "record data does not follow its type";
-        names[count] = owner_text;
-        types[count] = type_text(rr.type);
-        ttls[count++] = rr.ttl;
+        std::string_view value;
+        if (!write_dns_rdata(reader_.message(), rr, as_sent(), text_, value)) fault_ = "record data does not follow its type";
+        data.push(value);
+        names.push(owner_text);
+        types.push(type_text(rr.type));
+        ttls.push(rr.ttl);
     }
     if (!record || header_.answers == 0) return;
-    if (count) {
-        record->texts(Field::dns_answers, {data, count});
-        record->texts(Field::dns_answer_names, {names, count});
-        record->texts(Field::dns_answer_types, {types, count});
-        record->uints(Field::dns_answer_ttls, {ttls, count});
+    if (!data.empty()) {
+        record->texts(Field::dns_answers, data.items());
+        record->texts(Field::dns_answer_names, names.items());
+        record->texts(Field::dns_answer_types, types.items());
+        record->uints(Field::dns_answer_ttls, ttls.items());
     }
-    if (count < header_.answers) record->uint(Field::dns_answer_count, header_.answers);
+    if (data.size() < header_.answers) record->uint(Field::dns_answer_count, header_.answers);
 }
 
 // Authority and additional sections: counted; of mDNS, addresses are noted too; and OPT is read wherever it stands.
@@ -188,7 +208,7 @@ void MessageWriter::others(Record* record) {
     skip(header_.authority);
     for (uint16_t i = 0; i < header_.additional && !reader_.fault(); ++i) {
         std::string_view owner_text;
-        if (flavor_ == DnsFlavor::mdns)
+        if (flavor_ == DnsFlavor::multicast)
             owner_text = owner();
         else
             reader_.skip_name();
@@ -196,12 +216,12 @@ void MessageWriter::others(Record* record) {
         if (!reader_.rr(rr)) break;
         if (rr.type == dns_type::opt) {
             if (!edns_.present && !read_edns(reader_.message(), rr, edns_)) fault_ = "EDNS option does not fit";
-        } else if (flavor_ == DnsFlavor::mdns) {
+        } else if (flavor_ == DnsFlavor::multicast) {
             address(rr, owner_text);
         }
     }
     if (!record) return;
-    if (ip_count_) record->ips(Field::dns_resolved_ip, {ips_, ip_count_});
+    if (!ips_.empty()) record->ips(Field::dns_resolved_ip, ips_.items());
     if (header_.authority) record->uint(Field::dns_authority_count, header_.authority);
     if (header_.additional) record->uint(Field::dns_additional_count, header_.additional);
 }
@@ -209,7 +229,7 @@ void MessageWriter::others(Record* record) {
 void write_flags(const DnsHeader& header, bool dnssec_ok, DnsFlavor flavor, Record& record) {
     std::string_view flags[7];
     size_t n = 0;
-    const bool llmnr = flavor == DnsFlavor::llmnr;
+    const bool llmnr = flavor == DnsFlavor::link_local;
     if (header.authoritative()) flags[n++] = llmnr ? "C" : "AA";
     if (header.truncated()) flags[n++] = "TC";
     if (header.recursion_desired()) flags[n++] = llmnr ? "T" : "RD";
@@ -269,8 +289,8 @@ void emit_dns(const DnsTransaction& t, DnsFlavor flavor, Context& ctx) {
     record.text(Field::dns_op_code, or_number(dns_op_code_name(header.op_code()), header.op_code(), text));
 
     message.questions(&record);
-    // In UPDATE the second section holds conditions, not answers.
-    if (header.op_code() == dns_op::update)
+    // In UPDATE the second section holds conditions, not answers; those of a transfer are only counted.
+    if (header.op_code() == dns_op::update || t.transfer)
         message.skip_answers();
     else
         message.answers(&record);
@@ -318,7 +338,7 @@ void note_dns_names(Bytes response, DnsFlavor flavor, Context& ctx) {
     MessageWriter message(response, flavor, text, ctx);
     message.questions(nullptr);
     message.answers(nullptr);
-    if (flavor == DnsFlavor::mdns) message.others(nullptr);
+    if (flavor == DnsFlavor::multicast) message.others(nullptr);
 }
 
 }  // namespace cvf::protocol

@@ -1,8 +1,8 @@
 // DTLS 1.0, 1.2 and 1.3 over UDP.
 //
 // Specifications: RFC 4347 (1.0), RFC 6347 (1.2), RFC 9147 (1.3), RFC 9146 (connection ids). The handshake messages are TLS's
-// (tls_session.h); here are the records of a datagram and the fragments in them. One record per session, as for TLS. Who is the client is
-// told by the hellos alone: with WebRTC either end may be.
+// (tls_session.h); here are the records of a datagram and the fragments in them. One record per session, as for TLS. Who is the
+// client is told by the hellos alone: with WebRTC either end may be.
 #include <array>
 
 #include "protocol/dissector.h"
@@ -18,12 +18,18 @@ namespace {
 
 constexpr size_t dtls_header_size = 13;
 
-bool is_dtls_version(uint16_t version) { return version == 0xfefd || version == 0xfeff || version == 0x0100; }
+bool is_dtls_version(uint16_t version) {
+    return version == 0xfefd || version == 0xfeff || version == 0x0100;
+}
 
-bool is_dtls_type(uint8_t type) { return (type >= 20 && type <= 23) || type == 25 || type == 26; }
+bool is_dtls_type(uint8_t type) {
+    return (type >= 20 && type <= 23) || type == 25 || type == 26;
+}
 
 // The ciphertext of DTLS 1.3 has a header of its own, which begins with the bits 001 (RFC 9147 4).
-bool is_dtls13_ciphertext(uint8_t first) { return (first & 0xe0) == 0x20; }
+bool is_dtls13_ciphertext(uint8_t first) {
+    return (first & 0xe0) == 0x20;
+}
 
 class Datagrams final : public Dissector {
  public:
@@ -73,7 +79,8 @@ size_t Datagrams::data(Direction dir, Bytes bytes, Context& ctx) {
         }
         if (length > r.left()) session_.lost(side(dir));
         const Bytes body = r.take(std::min(length, r.left()));
-        if (type == ContentType::tls12_cid) {  // the connection id's length was agreed out of our sight: nothing in it can be placed
+        if (type ==
+            ContentType::tls12_cid) {  // the connection id's length was agreed out of our sight: nothing in it can be placed
             confirm(ctx);
             session_.change_cipher_spec(side(dir));
             session_.encrypted(side(dir), ContentType::application_data, length, ctx.now);
@@ -88,26 +95,28 @@ size_t Datagrams::data(Direction dir, Bytes bytes, Context& ctx) {
         } else if (!plain(dir, type, body, ctx)) {
             return bytes.size();
         }
-        if (session_.over() || over_) {
-            over_ = true;
-            report(ctx);
-            for (const Direction d : {Direction::from_initiator, Direction::from_responder}) ctx.want(d, Want::none);
-            break;
-        }
+        if (session_.over() || over_) break;
+    }
+    if (session_.over() || over_) {
+        over_ = true;
+        report(ctx);
+        for (const Direction d : {Direction::from_initiator, Direction::from_responder}) ctx.want(d, Want::none);
     }
     return bytes.size();
 }
 
 bool Datagrams::plain(Direction dir, ContentType type, Bytes body, Context& ctx) {
     switch (type) {
-        case ContentType::handshake: return handshake(dir, body, ctx);
+        case ContentType::handshake:
+            return handshake(dir, body, ctx);
         case ContentType::alert:
             if (body.size() >= 2 && (body[0] == 1 || body[0] == 2)) {
                 session_.alert(side(dir), body[0], body[1]);
                 confirm(ctx);
             }
             return true;
-        default: return true;  // ChangeCipherSpec: the epoch tells
+        default:
+            return true;  // ChangeCipherSpec: the epoch tells
     }
 }
 
@@ -155,7 +164,8 @@ void Datagrams::report(Context& ctx) {
 }
 
 Match match(Direction, Bytes bytes, uint16_t, uint16_t) {
-    if (bytes.size() < dtls_header_size || !is_dtls_type(bytes[0]) || bytes[0] == static_cast<uint8_t>(ContentType::ack)) return Match::no;
+    if (bytes.size() < dtls_header_size || !is_dtls_type(bytes[0]) || bytes[0] == static_cast<uint8_t>(ContentType::ack))
+        return Match::no;
     if (!is_dtls_version(decode::load_be16(bytes.data() + 1)) || decode::load_be16(bytes.data() + 5) != 0) return Match::no;
     const uint16_t epoch = decode::load_be16(bytes.data() + 3);
     const size_t length = decode::load_be16(bytes.data() + 11);
@@ -165,7 +175,8 @@ Match match(Direction, Bytes bytes, uint16_t, uint16_t) {
         if (body.size() < dtls_message_header_size || length < dtls_message_header_size) return Match::no;
         const uint32_t size = decode::load_be24(body.data() + 1), offset = decode::load_be24(body.data() + 6),
                        part = decode::load_be24(body.data() + 9);
-        return is_message_type(body[0]) && size <= max_pending && part + dtls_message_header_size <= length && offset + part <= size
+        return is_message_type(body[0]) && size <= max_pending && part + dtls_message_header_size <= length &&
+                       offset + part <= size
                    ? Match::yes
                    : Match::no;
     }
@@ -178,7 +189,9 @@ Match match(Direction, Bytes bytes, uint16_t, uint16_t) {
     return Match::yes;
 }
 
-std::unique_ptr<Dissector> make() { return std::make_unique<Datagrams>(); }
+std::unique_ptr<Dissector> make() {
+    return std::make_unique<Datagrams>();
+}
 
 constexpr record::RecordType types[] = {record::RecordType::tls};
 

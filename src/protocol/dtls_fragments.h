@@ -24,8 +24,8 @@ struct DtlsFragment {
 // One direction. Bounded: messages of the first 64 sequence numbers, 64 KiB of unfinished ones.
 class DtlsAssembly {
  public:
-    // The whole message's body when this fragment completes it: either the fragment's own bytes or memory that stays valid until the next
-    // call. `complete` is false when there is nothing yet, or nothing new.
+    // The whole message's body when this fragment completes it: either the fragment's own bytes or memory that stays valid until
+    // the next call. `complete` is false when there is nothing yet, or nothing new.
     Bytes add(const DtlsFragment& fragment, bool& complete);
 
  private:

@@ -1,7 +1,7 @@
 // HTTP/1.0 and HTTP/1.1: RFC 9110 (semantics), RFC 9112 (messages).
 //
 // Found by the first line: a request line that ends in HTTP/1.x, or a status line. RTSP and SIP look alike up to the version and
-// are told apart by it; HTTP/0.9 has no version and is not taken, HTTP/2's preface names version 2.
+// are told apart by it; HTTP/2's preface names version 2. HTTP/0.9 is taken only as the one line that a connection begins with.
 //
 // One record per request and its final response, written when both have ended; 1xx responses are noted on it. Requests may be
 // pipelined: they wait in a queue for their responses, which come in order. A response met without a request, and a request that
@@ -25,7 +25,7 @@ namespace http1 {
 
 namespace {
 
-constexpr std::string_view versions[] = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"};
+constexpr std::string_view versions[] = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9", "0.9"};
 // Requests that may wait for responses; behind them the oldest is recorded without one.
 constexpr size_t max_waiting = 64;
 
@@ -74,6 +74,7 @@ class Http final : public Dissector {
     bool head_ended(Side& side, std::string_view text);
     void on_request(Head& head, Context& ctx, bool cut);
     bool on_response(Head& head, Context& ctx, bool cut);
+    void on_simple_response(Context& ctx);
     Framing response_framing(const Head& head) const;
     void message_ended(Role role, Context& ctx);
     void salvage(Role role, Context& ctx);
@@ -181,6 +182,10 @@ bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size
         s.begun = true;
         s.start = ctx.now;
     }
+    if (role == Role::server && front_ && front_->simple && match_response(text) == Match::no) {
+        on_simple_response(ctx);
+        return true;
+    }
     if (s.scanned && !head_ended(s, text)) return false;
     if (role == Role::server && front_ && front_->response_seen) emit_front(ctx);  // its request has still not ended
     const Head::Parsed result = role == Role::client ? head.parse_request(text, false) : head.parse_response(text, false);
@@ -191,6 +196,12 @@ bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size
     }
     s.scanned = 0;
     if (!s.partial.empty()) std::string().swap(s.partial);
+    if (result == Head::Parsed::malformed && role == Role::client && !confirmed_ && head.parse_simple_request(text)) {
+        used = text.size();
+        on_request(head, ctx, false);
+        s.phase = Phase::waiting;
+        return true;
+    }
     if (result == Head::Parsed::malformed) {
         report(role == Role::client ? "no HTTP/1 request line" : "no HTTP/1 status line", nullptr, ctx);
         lose(role, ctx);
@@ -277,6 +288,7 @@ void Http::on_request(Head& head, Context& ctx, bool cut) {
         x->repeated = head.repeated;
         x->shortened = head.shortened;
         x->absolute = head.absolute;
+        x->simple = head.minor_version == Head::simple;
         x->truncated = cut;
         x->sequence = ++sequence_;
         x->request_size = head.size;
@@ -299,6 +311,17 @@ void Http::on_request(Head& head, Context& ctx, bool cut) {
     s.body.begin(framing, head.length);
     if (framing == Framing::none) message_ended(Role::client, ctx);
     if (x && (connect || upgrade) && s.phase == Phase::head) s.phase = Phase::waiting;
+}
+
+void Http::on_simple_response(Context& ctx) {
+    Side& s = side(Role::server);
+    front_->response_seen = true;
+    front_->response_start = s.start;
+    front_->response_head = front_->response_end = ctx.now;
+    response_repeated_ = false;
+    s.begun = false;
+    s.phase = Phase::body;
+    s.body.begin(Framing::until_close, 0);
 }
 
 // RFC 9112 section 6.3.

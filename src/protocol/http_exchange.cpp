@@ -148,7 +148,7 @@ void fill_record(Record& record, const Exchange& x, std::span<const Item> respon
         record.uints(Field::http_interim, std::span(interim, x.interim_count));
     }
     if (x.response_seen) {
-        record.uint(Field::http_response_status_code, x.status);
+        if (x.status) record.uint(Field::http_response_status_code, x.status);
         add_items(record, response_fields, response, response_repeated);
         if (x.response_size_known) {
             record.uint(Field::http_response_size, x.response_size);

@@ -53,6 +53,7 @@ struct Exchange {
     bool request_size_known = false, response_size_known = false;
     bool expect_continue = false, repeated = false;
     bool shortened = false, truncated = false, absolute = false;
+    bool simple = false;  // HTTP/0.9: the response is a body and nothing else
 
     std::span<const Item> request_items() const { return {reinterpret_cast<const Item*>(this + 1), item_count}; }
 

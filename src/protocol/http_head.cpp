@@ -53,45 +53,40 @@ Head::Parsed Head::parse_request(std::string_view bytes, bool cut) {
     begin();
     const char* line = bytes.data() + empty_lines(bytes);
     const char* end = bytes.data() + bytes.size();
-    const char* newline = static_cast<const char*>(std::memchr(line, '\n', static_cast<size_t>(end - line)));
+    const char* newline = find_newline(line, end);
     if (!newline) return cut ? Parsed::malformed : Parsed::incomplete;
     if (!request_line(without_end(line, newline))) return Parsed::malformed;
-    return header_lines(bytes.data(), newline + 1, end, true, cut);
+    return header_lines<true>(bytes.data(), newline + 1, end, cut);
 }
 
 Head::Parsed Head::parse_response(std::string_view bytes, bool cut) {
     begin();
     const char* line = bytes.data() + empty_lines(bytes);
     const char* end = bytes.data() + bytes.size();
-    const char* newline = static_cast<const char*>(std::memchr(line, '\n', static_cast<size_t>(end - line)));
+    const char* newline = find_newline(line, end);
     if (!newline) return cut ? Parsed::malformed : Parsed::incomplete;
     if (!status_line(without_end(line, newline))) return Parsed::malformed;
-    return header_lines(bytes.data(), newline + 1, end, false, cut);
+    return header_lines<false>(bytes.data(), newline + 1, end, cut);
 }
 
-Head::Parsed Head::header_lines(const char* start, const char* at, const char* end, bool request, bool cut) {
+template <bool request>
+Head::Parsed Head::header_lines(const char* start, const char* at, const char* end, bool cut) {
     for (;;) {
-        const char* newline = static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at)));
+        const char* newline = find_newline(at, end);
         if (!newline) {
             if (!cut) return Parsed::incomplete;
             break;
         }
-        const char* line_end = newline > at && newline[-1] == '\r' ? newline - 1 : newline;
-        if (line_end == at) {
-            at = newline + 1;
-            break;
-        }
-        if (is_blank(*at)) {
-            unfold(at, line_end);
-        } else {
-            last_kept_ = false;
-            const std::string_view line(at, static_cast<size_t>(line_end - at));
-            if (request)
-                request_header(line);
-            else
-                response_header(line);
-        }
+        const char* line = at;
         at = newline + 1;
+        const char* line_end = newline > line && newline[-1] == '\r' ? newline - 1 : newline;
+        if (line_end == line) break;
+        if (is_blank(*line)) [[unlikely]] {
+            unfold(line, line_end);
+            continue;
+        }
+        last_kept_ = false;
+        header<request>({line, static_cast<size_t>(line_end - line)});
     }
     size = static_cast<size_t>(at - start);
     if (has_transfer_encoding) {
@@ -102,127 +97,99 @@ Head::Parsed Head::header_lines(const char* start, const char* at, const char* e
     return Parsed::complete;
 }
 
-void Head::request_header(std::string_view line) {
+// One line, not empty. The switch leaves one or two names to compare with, and the place of the colon rules those out before any
+// character is compared.
+template <bool request>
+void Head::header(std::string_view line) {
     switch (line[0] | 0x20) {
-        case 'h':
-            if (named(line, "host")) return set_host(value_of(line, 4));
-            break;
         case 'a':
-            if (named(line, "authorization")) return set_auth(value_of(line, 13));
-            if (named(line, "accept") || named(line, "accept-encoding") || named(line, "accept-language")) return;
-            break;
+            if (request && named(line, "authorization")) set_auth(value_of(line, 13));
+            return;
         case 'b':
-            if (named(line, "b3")) {
+            if (request && named(line, "b3")) {
                 const TraceContext trace = parse_b3(value_of(line, 2));
-                return set_trace(trace.trace_id, trace.span_id);
+                set_trace(trace.trace_id, trace.span_id);
             }
-            break;
-        case 'e':
-            if (named(line, "expect")) {
-                expect_continue = is_ignoring_case(value_of(line, 6), "100-continue");
-                return;
-            }
-            break;
-        case 'f':
-            if (named(line, "forwarded")) return add(Slot::forwarded, value_of(line, 9));
-            break;
-        case 'o':
-            if (named(line, "origin")) return add_url(Slot::origin, value_of(line, 6));
-            break;
-        case 'p':
-            if (named(line, "proxy-authorization")) return set_auth(value_of(line, 19));
-            break;
-        case 'r':
-            if (named(line, "referer")) return add_url(Slot::referer, value_of(line, 7));
-            if (named(line, "range")) return add(Slot::range, value_of(line, 5));
-            break;
-        case 't':
-            if (named(line, "traceparent")) {
-                const TraceContext trace = parse_traceparent(value_of(line, 11));
-                return set_trace(trace.trace_id, trace.span_id);
-            }
-            break;
-        case 'u':
-            if (named(line, "user-agent")) return add(Slot::user_agent, value_of(line, 10));
-            break;
-        case 'x':
-            if (line.size() < 3 || line[1] != '-') break;
-            if (named(line, "x-forwarded-for")) return add(Slot::x_forwarded_for, value_of(line, 15));
-            if (named(line, "x-forwarded-host")) return add(Slot::x_forwarded_host, value_of(line, 16));
-            if (named(line, "x-forwarded-proto")) return add(Slot::x_forwarded_proto, value_of(line, 17));
-            if (named(line, "x-real-ip")) return add(Slot::x_real_ip, value_of(line, 9));
-            if (named(line, "x-b3-traceid")) return set_trace(value_of(line, 12), {});
-            if (named(line, "x-b3-spanid")) return set_trace({}, value_of(line, 11));
-            break;
-        default:
-            break;
-    }
-    shared_header(line);
-}
-
-void Head::response_header(std::string_view line) {
-    switch (line[0] | 0x20) {
-        case 's':
-            if (named(line, "server")) return add(Slot::server, value_of(line, 6));
-            break;
-        case 'l':
-            if (named(line, "location")) return add_url(Slot::location, value_of(line, 8));
-            break;
-        case 'r':
-            if (named(line, "retry-after")) return add(Slot::retry_after, value_of(line, 11));
-            break;
-        case 'x':
-            if (named(line, "x-cache")) return add(Slot::x_cache, value_of(line, 7));
-            if (named(line, "x-envoy-upstream-service-time")) return add(Slot::envoy_time, value_of(line, 29));
-            break;
-        default:
-            break;
-    }
-    shared_header(line);
-}
-
-// Headers that requests and responses have in common.
-void Head::shared_header(std::string_view line) {
-    switch (line[0] | 0x20) {
+            return;
         case 'c':
             if (named(line, "content-length")) return set_length(value_of(line, 14));
             if (named(line, "content-type")) return add(Slot::content_type, value_of(line, 12));
             if (named(line, "content-encoding")) return add(Slot::content_encoding, value_of(line, 16));
-            if (named(line, "content-range")) return add(Slot::content_range, value_of(line, 13));
-            break;
+            if (!request && named(line, "content-range")) return add(Slot::content_range, value_of(line, 13));
+            if (line.size() > 15 && is_blank(line[14]) && same_ignoring_case(line.data(), "content-length"))
+                if (const size_t colon = blank_before_colon(line)) set_length(value_of(line, colon));
+            return;
+        case 'e':
+            if (request && named(line, "expect")) expect_continue = is_ignoring_case(value_of(line, 6), "100-continue");
+            return;
+        case 'f':
+            if (request && named(line, "forwarded")) add(Slot::forwarded, value_of(line, 9));
+            return;
+        case 'h':
+            if (request && named(line, "host")) set_host(value_of(line, 4));
+            return;
+        case 'l':
+            if (!request && named(line, "location")) add_url(Slot::location, value_of(line, 8));
+            return;
+        case 'o':
+            if (request && named(line, "origin")) add_url(Slot::origin, value_of(line, 6));
+            return;
+        case 'p':
+            if (request && named(line, "proxy-authorization")) set_auth(value_of(line, 19));
+            return;
+        case 'r':
+            if (request && named(line, "referer")) return add_url(Slot::referer, value_of(line, 7));
+            if (request && named(line, "range")) return add(Slot::range, value_of(line, 5));
+            if (!request && named(line, "retry-after")) add(Slot::retry_after, value_of(line, 11));
+            return;
+        case 's':
+            if (!request && named(line, "server")) add(Slot::server, value_of(line, 6));
+            return;
         case 't':
             if (named(line, "transfer-encoding")) return set_transfer_encoding(value_of(line, 17));
-            break;
+            if (request && named(line, "traceparent")) {
+                const TraceContext trace = parse_traceparent(value_of(line, 11));
+                return set_trace(trace.trace_id, trace.span_id);
+            }
+            if (line.size() > 18 && is_blank(line[17]) && same_ignoring_case(line.data(), "transfer-encoding"))
+                if (const size_t colon = blank_before_colon(line)) set_transfer_encoding(value_of(line, colon));
+            return;
         case 'u':
-            if (named(line, "upgrade")) return add(Slot::upgrade, value_of(line, 7));
-            break;
+            if (request && named(line, "user-agent")) return add(Slot::user_agent, value_of(line, 10));
+            if (named(line, "upgrade")) add(Slot::upgrade, value_of(line, 7));
+            return;
         case 'v':
-            if (named(line, "via")) return add(Slot::via, value_of(line, 3));
-            break;
+            if (named(line, "via")) add(Slot::via, value_of(line, 3));
+            return;
         case 'x':
-            if (named(line, "x-request-id")) return add(Slot::x_request_id, value_of(line, 12));
-            break;
+            return extension_header<request>(line);
         default:
-            break;
+            if (!is_token_char(line[0])) violate("header line without a name");
+            return;
     }
-    odd_header(line);
 }
 
-// A line that is no header of ours. Blanks before the colon hide a framing header from one reader and not from another (RFC 9112
-// section 5.1); a line that can't begin a name is no header at all.
-void Head::odd_header(std::string_view line) {
-    const char first = static_cast<char>(line[0] | 0x20);
-    if (first == 'c' && line.size() > 15 && is_blank(line[14]) && same_ignoring_case(line.data(), "content-length")) {
-        violate("blank between a header's name and its colon");
-        const size_t colon = line.find(':');
-        if (colon != std::string_view::npos) set_length(value_of(line, colon));
-    } else if (first == 't' && line.size() > 18 && is_blank(line[17]) && same_ignoring_case(line.data(), "transfer-encoding")) {
-        violate("blank between a header's name and its colon");
-        const size_t colon = line.find(':');
-        if (colon != std::string_view::npos) set_transfer_encoding(value_of(line, colon));
-    } else if ((first < 'a' || first > 'z') && !is_token_char(line[0])) {
-        violate("header line without a name");
+template <bool request>
+void Head::extension_header(std::string_view line) {
+    if (named(line, "x-request-id")) return add(Slot::x_request_id, value_of(line, 12));
+    if constexpr (request) {
+        if (named(line, "x-forwarded-for")) return add(Slot::x_forwarded_for, value_of(line, 15));
+        if (named(line, "x-forwarded-host")) return add(Slot::x_forwarded_host, value_of(line, 16));
+        if (named(line, "x-forwarded-proto")) return add(Slot::x_forwarded_proto, value_of(line, 17));
+        if (named(line, "x-real-ip")) return add(Slot::x_real_ip, value_of(line, 9));
+        if (named(line, "x-b3-traceid")) return set_trace(value_of(line, 12), {});
+        if (named(line, "x-b3-spanid")) return set_trace({}, value_of(line, 11));
+    } else {
+        if (named(line, "x-cache")) return add(Slot::x_cache, value_of(line, 7));
+        if (named(line, "x-envoy-upstream-service-time")) return add(Slot::envoy_time, value_of(line, 29));
     }
+}
+
+// A blank there hides a framing header from one reader and not from another (RFC 9112 section 5.1). The place of the colon, or 0.
+size_t Head::blank_before_colon(std::string_view line) {
+    violate("blank between a header's name and its colon");
+    const size_t colon = line.find(':');
+    return colon == std::string_view::npos ? 0 : colon;
 }
 
 // A folded line belongs to the value before it (RFC 9112 section 5.2): replaced by what a reader must take it for, one space.

@@ -71,43 +71,51 @@ inline constexpr size_t max_value = 1024;
 
 class Head {
  public:
+    static constexpr uint8_t simple = 10;  // in the place of a minor version
+
     enum class Parsed : uint8_t { complete, incomplete, malformed };
 
     // Reads a head from the start of `bytes`. `cut`: no more bytes will come, take what whole lines there are. When incomplete,
     // nothing in here means anything.
     Parsed parse_request(std::string_view bytes, bool cut);
     Parsed parse_response(std::string_view bytes, bool cut);
+    // A request of HTTP/0.9, which is all of `bytes`: "GET /path" and no more. False when it is none.
+    bool parse_simple_request(std::string_view bytes);
 
     std::span<const Item> items() const { return {items_, count_}; }
     bool has(Slot slot) const { return seen_ >> static_cast<unsigned>(slot) & 1; }
 
-    size_t size = 0;  // bytes of the head with its empty line, and empty lines before it
-    uint8_t minor_version = 1;
-    uint16_t status = 0;
-    Method method = Method::other;
-    uint16_t port = 0;  // beside the host; 0: not written
-    bool expect_continue = false;
-    bool tunnel_made = false;  // the reason phrase of CONNECT's answer, the only sign of it when the request was not seen
-    bool shortened = false;
-    bool absolute = false;  // the target had a scheme
-    bool repeated = false;  // some header stands more than once
+    // Set by parse_…().
+    size_t size;            // bytes of the head with its empty line, and empty lines before it
+    uint8_t minor_version;  // simple: HTTP/0.9
+    uint16_t status;
+    Method method;
+    uint16_t port;  // beside the host; 0: not written
+    bool expect_continue;
+    bool tunnel_made;  // the reason phrase of CONNECT's answer, the only sign of it when the request was not seen
+    bool shortened;
+    bool absolute;  // the target had a scheme
+    bool repeated;  // some header stands more than once
     // Framing.
-    bool has_length = false;
-    bool bad_length = false;
-    bool has_transfer_encoding = false;
-    bool chunked = false;  // the last transfer coding
-    uint64_t length = 0;
+    bool has_length;
+    bool bad_length;
+    bool has_transfer_encoding;
+    bool chunked;  // the last transfer coding
+    uint64_t length;
     std::string_view violation;  // the first one; constant text
 
  private:
     void begin();
     bool request_line(std::string_view line);
+    void set_target(std::string_view target);
     bool status_line(std::string_view line);
-    Parsed header_lines(const char* start, const char* at, const char* end, bool request, bool cut);
-    void request_header(std::string_view line);
-    void response_header(std::string_view line);
-    void shared_header(std::string_view line);
-    void odd_header(std::string_view line);
+    template <bool request>
+    Parsed header_lines(const char* start, const char* at, const char* end, bool cut);
+    template <bool request>
+    void header(std::string_view line);
+    template <bool request>
+    void extension_header(std::string_view line);
+    size_t blank_before_colon(std::string_view line);
     void unfold(const char* line, const char* line_end);
     void add(Slot slot, std::string_view value);
     void add_url(Slot slot, std::string_view value);
@@ -121,10 +129,10 @@ class Head {
     }
 
     static constexpr size_t max_items = 48;
-    uint64_t seen_ = 0;
-    size_t count_ = 0;
-    bool host_header_ = false;
-    bool last_kept_ = false;  // the line before added the newest item
+    uint64_t seen_;
+    size_t count_;
+    bool host_header_;
+    bool last_kept_;  // the line before added the newest item
     Item items_[max_items];
     record::Arena scratch_;
 };

@@ -28,6 +28,19 @@ inline bool ends_with_version(std::string_view line) {
     return line.size() >= 9 && load_word(line.data() + line.size() - 9, 8) == load_word(" HTTP/1.", 8) && is_digit(line.back());
 }
 
+// The path of a request of HTTP/0.9 that is all of `bytes`: "GET /path", a line end, perhaps an empty line.
+std::string_view simple_request(std::string_view bytes) {
+    if (!bytes.starts_with("GET /")) return {};
+    const char* newline = find_newline(bytes.data(), bytes.data() + bytes.size());
+    if (!newline) return {};
+    const std::string_view path = without_end(bytes.data() + 4, newline);
+    const std::string_view rest = bytes.substr(static_cast<size_t>(newline + 1 - bytes.data()));
+    if (!rest.empty() && rest != "\r\n" && rest != "\n") return {};
+    for (char c : path)
+        if (static_cast<unsigned char>(c) <= ' ') return {};
+    return path;
+}
+
 }  // namespace
 
 // Empty lines a client may send before its request (RFC 9112 section 2.2).
@@ -62,6 +75,11 @@ bool Head::request_line(std::string_view line) {
 
     std::string_view target = trim(line.substr(n + 1));
     if (target.empty()) return false;
+    set_target(target);
+    return true;
+}
+
+void Head::set_target(std::string_view target) {
     if (std::memchr(target.data(), ' ', target.size())) violate("space in the request target");
     if (target.size() > max_url) {
         target = target.substr(0, max_url);
@@ -78,18 +96,31 @@ bool Head::request_line(std::string_view line) {
     }
     if (!parts.path.empty()) add(Slot::path, redact_path(parts.path, scratch_));
     if (!parts.query.empty()) add(Slot::query, redact_query(parts.query, scratch_));
+}
+
+bool Head::parse_simple_request(std::string_view bytes) {
+    const std::string_view path = simple_request(bytes);
+    if (path.empty()) return false;
+    begin();
+    minor_version = simple;
+    method = Method::get;
+    size = bytes.size();
+    set_target(path);
     return true;
 }
 
 bool Head::status_line(std::string_view line) {
-    if (match_response(line) != Match::yes) return false;
-    size_t at = 4;  // "ICY "
-    if (line[0] == 'H') {
+    size_t at = 9;
+    if (line.size() >= 12 && line[0] == 'H') {
+        if (load_word(line.data(), 7) != load_word("HTTP/1.", 7) || !is_digit(line[7]) || line[8] != ' ') return false;
         minor_version = static_cast<uint8_t>(line[7] - '0');
-        at = 9;
     } else {
+        if (!line.starts_with("ICY ") || line.size() < 7) return false;
         minor_version = 0;
+        at = 4;
     }
+    if (!is_digit(line[at]) || !is_digit(line[at + 1]) || !is_digit(line[at + 2])) return false;
+    if (line.size() > at + 3 && is_digit(line[at + 3])) return false;  // "HTTP/1.1 2000" is no status line
     status = static_cast<uint16_t>((line[at] - '0') * 100 + (line[at + 1] - '0') * 10 + (line[at + 2] - '0'));
     tunnel_made = line.size() == at + 26 && same_ignoring_case(line.data() + at + 4, "connection") &&
                   same_ignoring_case(line.data() + at + 15, "established");
@@ -105,7 +136,6 @@ Match match_response(std::string_view bytes) {
         if (i == bytes.size()) return Match::maybe;
         if (want[i] == 'd' ? !is_digit(bytes[i]) : bytes[i] != want[i]) return Match::no;
     }
-    // "HTTP/1.1 2000" is not a status line.
     return bytes.size() > want.size() && is_digit(bytes[want.size()]) ? Match::no : Match::yes;
 }
 
@@ -135,7 +165,8 @@ Match match_request_line(std::string_view bytes, bool known_only) {
     if (newline) {
         std::string_view line = without_end(bytes.data(), static_cast<const char*>(newline));
         while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
-        if (line.size() <= n + 9 || !ends_with_version(line)) return Match::no;
+        if (line.size() <= n + 9 || !ends_with_version(line))
+            return !known_only && !simple_request(bytes).empty() ? Match::yes : Match::no;
         return trim(line.substr(n, line.size() - 9 - n)).empty() ? Match::no : Match::yes;
     }
     const std::string_view target = bytes.substr(n + 1);

@@ -1,10 +1,14 @@
 // Text comparisons the HTTP files share. All are ASCII, as HTTP's grammar is (RFC 9110 section 5.6).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace cvf::protocol::http1 {
 
@@ -69,9 +73,28 @@ inline int hex_value(char c) {
 }
 
 // A character of a token: method, header name (RFC 9110 section 5.6.2).
+inline constexpr std::array<bool, 256> token_chars = [] {
+    std::array<bool, 256> is{};
+    for (unsigned c = '0'; c <= '9'; ++c) is[c] = true;
+    for (unsigned c = 'a'; c <= 'z'; ++c) is[c] = is[c - 0x20] = true;
+    for (char c : std::string_view("!#$%&'*+-.^_`|~")) is[static_cast<unsigned char>(c)] = true;
+    return is;
+}();
 inline bool is_token_char(char c) {
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') return true;
-    return is_digit(c) || (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr);
+    return token_chars[static_cast<unsigned char>(c)];
+}
+
+// The first line feed in [at, end), or nullptr. Header lines are short: setting up memchr() costs as much as the search.
+inline const char* find_newline(const char* at, const char* end) {
+#ifdef __SSE2__
+    const __m128i wanted = _mm_set1_epi8('\n');
+    for (; end - at >= 16; at += 16) {
+        const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+        const int found = _mm_movemask_epi8(_mm_cmpeq_epi8(block, wanted));
+        if (found) return at + __builtin_ctz(static_cast<unsigned>(found));
+    }
+#endif
+    return at == end ? nullptr : static_cast<const char*>(std::memchr(at, '\n', static_cast<size_t>(end - at)));
 }
 
 // The line that ends at `newline`, without CR LF or LF alone.

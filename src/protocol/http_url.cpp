@@ -1,5 +1,6 @@
 #include "protocol/http_url.h"
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -11,98 +12,89 @@ namespace {
 
 constexpr std::string_view redacted = "REDACTED";
 
-// Keys whose values are secrets, in lower case. The first four are OpenTelemetry's; the others are what browsers, OAuth 2.0,
-// cloud storage and common frameworks put into URLs.
-constexpr std::array<std::string_view, 45> secret_keys = {"awsaccesskeyid",
-                                                          "signature",
-                                                          "sig",
-                                                          "x-goog-signature",
-                                                          "x-amz-signature",
-                                                          "x-amz-security-token",
-                                                          "x-amz-credential",
-                                                          "x-goog-credential",
-                                                          "password",
-                                                          "passwd",
-                                                          "pwd",
-                                                          "pass",
-                                                          "passphrase",
-                                                          "token",
-                                                          "access_token",
-                                                          "accesstoken",
-                                                          "access-token",
-                                                          "refresh_token",
-                                                          "id_token",
-                                                          "auth_token",
-                                                          "authtoken",
-                                                          "session_token",
-                                                          "csrf_token",
-                                                          "x-auth-token",
-                                                          "sessionid",
-                                                          "session_id",
-                                                          "jsessionid",
-                                                          "phpsessid",
-                                                          "sid",
-                                                          "secret",
-                                                          "client_secret",
-                                                          "api_key",
-                                                          "apikey",
-                                                          "api-key",
-                                                          "x-api-key",
-                                                          "key",
-                                                          "auth",
-                                                          "authorization",
-                                                          "credential",
-                                                          "credentials",
-                                                          "private_key",
-                                                          "jwt",
-                                                          "assertion",
-                                                          "client_assertion",
-                                                          "samlresponse"};
+// Keys whose values are secrets, in lower case, shortest first. Signature, sig, AWSAccessKeyId and X-Goog-Signature are
+// OpenTelemetry's; the others are what browsers, OAuth 2.0, cloud storage and common frameworks put into URLs.
+// clang-format off
+constexpr std::array<std::string_view, 43> secret_keys = {
+    "sig", "pwd", "jwt", "pass", "auth", "token", "passwd", "secret", "apikey", "api_key", "api-key", "password", "id_token",
+    "signature", "authtoken", "sessionid", "phpsessid", "assertion", "x-api-key", "passphrase", "auth_token", "session_id",
+    "jsessionid", "csrf_token", "credential", "accesstoken", "private_key", "credentials", "access_token", "access-token",
+    "x-auth-token", "samlresponse", "refresh_token", "session_token", "client_secret", "authorization", "awsaccesskeyid",
+    "x-amz-signature", "x-goog-signature", "x-amz-credential", "client_assertion", "x-goog-credential",
+    "x-amz-security-token",
+};
+// clang-format on
 
 constexpr size_t longest_key = 20;
 
-// For each length, whether any secret key has it: most keys are settled by this alone.
-constexpr uint32_t key_lengths = [] {
-    uint32_t bits = 0;
-    for (std::string_view key : secret_keys) bits |= 1u << key.size();
-    return bits;
+// Where the keys of each length begin.
+constexpr auto first_of_length = [] {
+    std::array<uint8_t, longest_key + 2> first{};
+    for (size_t length = 0, at = 0; length < first.size(); ++length) {
+        while (at < secret_keys.size() && secret_keys[at].size() < length) ++at;
+        first[length] = static_cast<uint8_t>(at);
+    }
+    return first;
 }();
+static_assert(first_of_length[longest_key + 1] == secret_keys.size());
+static_assert(first_of_length[longest_key] == secret_keys.size() - 1);
 
 bool is_secret(std::string_view key) {
-    if (key.size() > longest_key || (key_lengths >> key.size() & 1) == 0) return false;
-    for (std::string_view secret : secret_keys)
-        if (secret.size() == key.size() && secret[0] == to_lower(key[0]) && equal_ignoring_case(key, secret)) return true;
+    if (key.size() > longest_key) return false;
+    for (size_t i = first_of_length[key.size()]; i < first_of_length[key.size() + 1]; ++i)
+        if (equal_ignoring_case(key, secret_keys[i])) return true;
     return false;
 }
 
-// Calls visit(text up to and with '=', value) for each parameter; the first argument takes the separator before it along.
-template <typename Visit>
-void each_parameter(std::string_view text, Visit visit) {
-    size_t at = 0;
-    while (at < text.size()) {
-        const size_t name = at + (text[at] == '&' || text[at] == ';' ? 1 : 0);
-        size_t end = name, equals = std::string_view::npos;
-        for (; end < text.size() && text[end] != '&' && text[end] != ';'; ++end)
-            if (text[end] == '=' && equals == std::string_view::npos) equals = end;
-        if (equals == std::string_view::npos)
-            visit(text.substr(at, end - at), std::string_view(), std::string_view());
-        else
-            visit(text.substr(at, equals + 1 - at), text.substr(name, equals - name), text.substr(equals + 1, end - equals - 1));
-        at = end;
+constexpr bool is_separator(char c) {
+    return c == '&' || c == ';';
+}
+
+size_t find(std::string_view text, char c, size_t from) {
+    if (from >= text.size()) return text.size();
+    const void* found = std::memchr(text.data() + from, c, text.size() - from);
+    return found ? static_cast<size_t>(static_cast<const char*>(found) - text.data()) : text.size();
+}
+
+bool contains(std::string_view text, char c) {
+    return find(text, c, 0) < text.size();
+}
+
+// Whether any parameter has a secret: the common answer is no, and then nothing need be composed.
+bool has_secret(std::string_view text) {
+    const bool semicolons = contains(text, ';');
+    for (size_t at = 0; at < text.size();) {
+        const size_t equals = find(text, '=', at);
+        if (equals == text.size()) return false;
+        // Parameters without a value may stand before the key.
+        size_t name = equals;
+        while (name > at && !is_separator(text[name - 1])) --name;
+        if (equals + 1 < text.size() && !is_separator(text[equals + 1]) && is_secret(text.substr(name, equals - name)))
+            return true;
+        at = find(text, '&', equals);
+        if (semicolons) at = std::min(at, find(text, ';', equals));
     }
+    return false;
 }
 
 std::string_view redact_parameters(std::string_view text, record::Arena& arena) {
-    bool found = false;
-    each_parameter(text, [&](std::string_view, std::string_view key, std::string_view value) {
-        found = found || (!value.empty() && is_secret(key));
-    });
-    if (!found) return text;
+    if (!has_secret(text)) return text;
     std::string clean;
-    each_parameter(text, [&](std::string_view lead, std::string_view key, std::string_view value) {
-        clean += lead;
-        clean += !value.empty() && is_secret(key) ? redacted : value;
-    });
+    for (size_t at = 0; at < text.size();) {
+        const size_t name = at;
+        while (at < text.size() && text[at] != '=' && !is_separator(text[at])) ++at;
+        const bool secret = at < text.size() && text[at] == '=' && is_secret(text.substr(name, at - name));
+        size_t end = at;
+        while (end < text.size() && !is_separator(text[end])) ++end;
+        if (secret && end > at + 1) {
+            clean += text.substr(name, at + 1 - name);
+            clean += redacted;
+        } else {
+            clean += text.substr(name, end - name);
+        }
+        if (end < text.size()) clean += text[end];
+        at = end + 1;
+    }
     return arena.copy(clean);
 }
 
@@ -120,7 +112,7 @@ size_t scheme_end(std::string_view text) {
 
 Authority split_authority(std::string_view text) {
     Authority out;
-    if (const size_t at = text.rfind('@'); at != std::string_view::npos) text.remove_prefix(at + 1);
+    if (contains(text, '@')) text.remove_prefix(text.rfind('@') + 1);
     // Port: digits after the last ':', which must stand behind the bracket of an IPv6 literal.
     size_t digits = text.size();
     while (digits > 0 && is_digit(text[digits - 1])) --digits;
@@ -151,13 +143,10 @@ Target split_target(std::string_view target, bool connect) {
         }
     }
     // A fragment is never sent by a correct client.
-    if (const void* hash = std::memchr(target.data(), '#', target.size()))
-        target = target.substr(0, static_cast<size_t>(static_cast<const char*>(hash) - target.data()));
-    if (const void* mark = std::memchr(target.data(), '?', target.size())) {
-        const size_t at = static_cast<size_t>(static_cast<const char*>(mark) - target.data());
-        out.query = target.substr(at + 1);
-        out.has_query = true;
-        target = target.substr(0, at);
+    target = target.substr(0, find(target, '#', 0));
+    if (const size_t mark = find(target, '?', 0); mark < target.size()) {
+        out.query = target.substr(mark + 1);
+        target = target.substr(0, mark);
     }
     out.path = target.empty() ? std::string_view("/") : target;
     return out;
@@ -168,9 +157,8 @@ std::string_view redact_query(std::string_view query, record::Arena& arena) {
 }
 
 std::string_view redact_path(std::string_view path, record::Arena& arena) {
-    const void* found = std::memchr(path.data(), ';', path.size());
-    if (!found) return path;
-    const size_t at = static_cast<size_t>(static_cast<const char*>(found) - path.data());
+    const size_t at = find(path, ';', 0);
+    if (at == path.size()) return path;
     const std::string_view tail = path.substr(at), clean = redact_parameters(tail, arena);
     if (clean.data() == tail.data()) return path;
     std::string whole(path.substr(0, at));
@@ -179,6 +167,7 @@ std::string_view redact_path(std::string_view path, record::Arena& arena) {
 }
 
 std::string_view redact_url(std::string_view url, record::Arena& arena) {
+    if (!contains(url, '?') && !contains(url, '@') && !contains(url, '#') && !contains(url, ';')) return url;
     const size_t scheme = scheme_end(url);
     size_t path = 0;  // where the path begins
     std::string head;

@@ -25,7 +25,6 @@ struct Target {
     Authority authority;      // of an absolute target, or of CONNECT
     std::string_view path;    // never empty except for CONNECT
     std::string_view query;   // without '?'
-    bool has_query = false;
 };
 
 Target split_target(std::string_view target, bool connect);

@@ -25,7 +25,9 @@ struct Version {
 
 const Version* find_version(uint32_t number);
 // Versions that are reserved to force a negotiation (RFC 9000 15).
-constexpr bool is_reserved_version(uint32_t v) { return (v & 0x0f0f0f0f) == 0x0a0a0a0a; }
+constexpr bool is_reserved_version(uint32_t v) {
+    return (v & 0x0f0f0f0f) == 0x0a0a0a0a;
+}
 
 enum class PacketType : uint8_t { initial, zero_rtt, handshake, retry };
 PacketType packet_type(const Version& version, uint8_t first_byte);

@@ -1,10 +1,11 @@
 // TLS over a stream: SSL 3.0 to TLS 1.3.
 //
-// Specifications: RFC 8446 (TLS 1.3), RFC 5246 (1.2), RFC 4346 (1.1), RFC 2246 (1.0), RFC 6101 (SSL 3.0). What is taken from the handshake
-// messages is tls_session.h's; here are the records (RFC 8446 5.1) that carry them, which may split and join messages as they like.
+// Specifications: RFC 8446 (TLS 1.3), RFC 5246 (1.2), RFC 4346 (1.1), RFC 2246 (1.0), RFC 6101 (SSL 3.0). What is taken from the
+// handshake messages is tls_session.h's; here are the records (RFC 8446 5.1) that carry them, which may split and join messages
+// as they like.
 //
-// One record per session, when its handshake is over: both Finished were seen, an end gave up, or the connection closed. From then on
-// nothing more is wanted of the stream. On the way there encrypted bodies are skipped, not read.
+// One record per session, when its handshake is over: both Finished were seen, an end gave up, or the connection closed. From
+// then on nothing more is wanted of the stream. On the way there encrypted bodies are skipped, not read.
 #include <algorithm>
 #include <array>
 #include <vector>
@@ -35,11 +36,11 @@ class Stream final : public Dissector {
     // One direction.
     struct Half {
         ContentType type = ContentType::handshake;
-        size_t left = 0;          // of the record's body, not consumed
-        bool resync = false;      // after a gap: a record begins at the next byte, if anywhere
-        bool discard = false;     // the rest of this record's body is of no use
+        size_t left = 0;       // of the record's body, not consumed
+        bool resync = false;   // after a gap: a record begins at the next byte, if anywhere
+        bool discard = false;  // the rest of this record's body is of no use
         bool closed = false, lost = false, any = false;
-        size_t message_left = 0;  // of a message that is passed over
+        size_t message_left = 0;       // of a message that is passed over
         std::vector<uint8_t> message;  // begun in an earlier record
     };
 
@@ -120,7 +121,8 @@ bool Stream::begin_record(Half& h, Direction dir, const uint8_t* header, Context
     h.type = static_cast<ContentType>(header[0]);
     h.left = decode::load_be16(header + 3);
     const Side from = side(dir);
-    const bool readable = h.type == ContentType::handshake || h.type == ContentType::alert || h.type == ContentType::change_cipher_spec;
+    const bool readable =
+        h.type == ContentType::handshake || h.type == ContentType::alert || h.type == ContentType::change_cipher_spec;
     if (!readable || session_.is_ciphered(from)) {
         session_.encrypted(from, h.type, h.left, ctx.now);
         h.discard = true;
@@ -136,7 +138,8 @@ size_t Stream::body(Half& h, Direction& dir, Bytes bytes, Context& ctx) {
     if (h.discard) return bytes.size();
     const bool whole = bytes.size() == h.left;
     switch (h.type) {
-        case ContentType::handshake: return handshake(h, dir, bytes, ctx);
+        case ContentType::handshake:
+            return handshake(h, dir, bytes, ctx);
         case ContentType::alert:
             if (!whole && bytes.size() < 2) return 0;
             // Two bytes in the clear; more are encrypted (TLS up to 1.2 after a ChangeCipherSpec that was not seen).
@@ -147,8 +150,11 @@ size_t Stream::body(Half& h, Direction& dir, Bytes bytes, Context& ctx) {
                 session_.encrypted(side(dir), h.type, h.left, ctx.now);
             }
             return bytes.size();
-        case ContentType::change_cipher_spec: session_.change_cipher_spec(side(dir)); return bytes.size();
-        default: return bytes.size();
+        case ContentType::change_cipher_spec:
+            session_.change_cipher_spec(side(dir));
+            return bytes.size();
+        default:
+            return bytes.size();
     }
 }
 
@@ -238,8 +244,8 @@ void Stream::violate(std::string_view reason, Context& ctx) {
     ctx.violation(reason);
 }
 
-// Who is the client. Where a capture begins in the middle, the flow may have taken the ends for each other; then they change places,
-// unless it knows better (the one who connects need not be the client of TLS).
+// Who is the client. Where a capture begins in the middle, the flow may have taken the ends for each other; then they change
+// places, unless it knows better (the one who connects need not be the client of TLS).
 void Stream::learn_sides(Direction& dir, uint8_t message_type, Context& ctx) {
     if (sides_known_) return;
     const auto sender = sender_of(message_type);
@@ -314,7 +320,9 @@ Match match(Direction, Bytes bytes, uint16_t initiator_port, uint16_t responder_
     return match_stream(bytes, initiator_port, responder_port);
 }
 
-std::unique_ptr<Dissector> make() { return std::make_unique<Stream>(); }
+std::unique_ptr<Dissector> make() {
+    return std::make_unique<Stream>();
+}
 
 constexpr record::RecordType types[] = {record::RecordType::tls};
 

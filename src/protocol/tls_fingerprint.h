@@ -1,10 +1,11 @@
 // Fingerprints of hellos: JA3, JA3S and JA4.
 //
-// JA3 and JA3S: MD5 over decimal lists of version, ciphers, extensions, groups and point formats, in the order sent. JA4: the readable part
-// and two SHA-256 prefixes over sorted lists, by FoxIO's public description of JA4 (the TLS client fingerprint, BSD 3-Clause; the other
-// members of the JA4+ family have another licence and are left out). GREASE values (RFC 8701) count nowhere.
+// JA3 and JA3S: MD5 over decimal lists of version, ciphers, extensions, groups and point formats, in the order sent. JA4: the
+// readable part and two SHA-256 prefixes over sorted lists, by FoxIO's public description of JA4 (the TLS client fingerprint, BSD
+// 3-Clause; the other members of the JA4+ family have another licence and are left out). GREASE values (RFC 8701) count nowhere.
 //
-// Clients of one kind send the same lists again and again: hashes are remembered by the lists, a bounded number of them, per thread.
+// Clients of one kind send the same lists again and again: hashes are remembered by the lists, a bounded number of them, per
+// thread.
 #pragma once
 
 #include <array>

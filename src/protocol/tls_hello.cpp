@@ -9,8 +9,9 @@ using decode::Reader;
 namespace {
 
 // SHA-256 of "HelloRetryRequest": the random of a ServerHello that is none (RFC 8446 4.1.3).
-constexpr uint8_t retry_random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-                                      0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+constexpr uint8_t retry_random[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+                                      0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+                                      0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
 
 // A list behind a length of two bytes (one for `short_length`); empty unless it fills `body` exactly.
 Bytes counted_list(Bytes body, bool short_length = false) {
@@ -59,15 +60,24 @@ void read_client_extension(uint16_t type, Bytes body, ClientHello& out) {
         case extension::key_share:
             if (out.key_shares.empty()) out.key_shares = counted_list(body);
             return;
-        case extension::session_ticket: out.has_ticket = out.has_ticket || !body.empty(); return;
-        case extension::pre_shared_key: out.has_psk = true; return;
-        case extension::early_data: out.has_early_data = true; return;
-        case extension::encrypted_client_hello: out.has_ech = true; return;
+        case extension::session_ticket:
+            out.has_ticket = out.has_ticket || !body.empty();
+            return;
+        case extension::pre_shared_key:
+            out.has_psk = true;
+            return;
+        case extension::early_data:
+            out.has_early_data = true;
+            return;
+        case extension::encrypted_client_hello:
+            out.has_ech = true;
+            return;
         case extension::quic_transport_parameters:
         case extension::quic_transport_parameters_draft:
             if (out.transport_parameters.empty()) out.transport_parameters = body;
             return;
-        default: return;
+        default:
+            return;
     }
 }
 
@@ -128,12 +138,17 @@ bool parse_server_hello(Bytes body, ServerHello& out) {
             case extension::key_share:
                 if (content.size() >= 2) out.group = e.u16();
                 break;
-            case extension::pre_shared_key: out.has_psk = true; break;
-            case extension::session_ticket: out.has_ticket = true; break;
+            case extension::pre_shared_key:
+                out.has_psk = true;
+                break;
+            case extension::session_ticket:
+                out.has_ticket = true;
+                break;
             case extension::alpn:
                 if (out.alpn.empty()) for_each_alpn(counted_list(content), [&](std::string_view name) { out.alpn = name; });
                 break;
-            default: break;
+            default:
+                break;
         }
     });
     return true;
@@ -147,8 +162,8 @@ bool parse_ssl2_client_hello(Bytes body, ClientHello& out) {
     out.legacy_version = r.u16();
     const uint16_t ciphers_size = r.u16(), session_id_size = r.u16(), challenge_size = r.u16();
     const bool version_ok = out.legacy_version == 0x0002 || (out.legacy_version >= 0x0300 && out.legacy_version <= 0x0304);
-    if (r.failed() || !version_ok || ciphers_size == 0 || ciphers_size % 3 != 0 || (session_id_size != 0 && session_id_size != 16) ||
-        challenge_size < 16 || challenge_size > 32)
+    if (r.failed() || !version_ok || ciphers_size == 0 || ciphers_size % 3 != 0 ||
+        (session_id_size != 0 && session_id_size != 16) || challenge_size < 16 || challenge_size > 32)
         return false;
     out.ciphers = r.take(ciphers_size);
     out.session_id = r.take(session_id_size);

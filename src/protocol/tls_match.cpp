@@ -50,8 +50,10 @@ bool is_tls_port(uint16_t port) {
         case 5061:
         case 6443:
         case 8443:
-        case 8883: return true;
-        default: return false;
+        case 8883:
+            return true;
+        default:
+            return false;
     }
 }
 
@@ -76,12 +78,14 @@ Match match_ssl2(Bytes bytes) {
 Match match_stream(Bytes bytes, uint16_t port_a, uint16_t port_b) {
     if (bytes.empty()) return Match::maybe;
     if (bytes[0] & 0x80) return match_ssl2(bytes);
-    if (bytes[0] < 20 || bytes[0] > 23 || (bytes.size() > 1 && bytes[1] != 3) || (bytes.size() > 2 && bytes[2] > 4)) return Match::no;
+    if (bytes[0] < 20 || bytes[0] > 23 || (bytes.size() > 1 && bytes[1] != 3) || (bytes.size() > 2 && bytes[2] > 4))
+        return Match::no;
     if (bytes.size() < record_header_size) return Match::maybe;
     if (!is_record_header(bytes.data())) return Match::no;
     const size_t length = decode::load_be16(bytes.data() + 3);
     switch (static_cast<ContentType>(bytes[0])) {
-        case ContentType::handshake: return match_handshake(bytes, length);
+        case ContentType::handshake:
+            return match_handshake(bytes, length);
         case ContentType::alert:
             if (length != 2) return match_tiling(bytes);
             if (bytes.size() < 7) return Match::maybe;

@@ -68,7 +68,7 @@ constexpr Name groups[] = {
     {0x0200, "MLKEM512"},
     {0x0201, "MLKEM768"},
     {0x0202, "MLKEM1024"},
-    {0x023a, "kyber512"},   // Open Quantum Safe's numbers, before the registry had any
+    {0x023a, "kyber512"},  // Open Quantum Safe's numbers, before the registry had any
     {0x023c, "kyber768"},
     {0x023d, "kyber1024"},
     {0x11eb, "SecP256r1MLKEM768"},
@@ -214,32 +214,48 @@ std::string_view cipher_name(uint16_t value) {
     return find(ciphers, value);
 }
 
-std::string_view group_name(uint16_t value) { return find(groups, value); }
-std::string_view signature_scheme_name(uint16_t value) { return find(signatures, value); }
-std::string_view alert_name(uint8_t value) { return find(alerts, value); }
+std::string_view group_name(uint16_t value) {
+    return find(groups, value);
+}
+std::string_view signature_scheme_name(uint16_t value) {
+    return find(signatures, value);
+}
+std::string_view alert_name(uint8_t value) {
+    return find(alerts, value);
+}
 
 uint16_t plain_version(uint16_t value) {
     if (value >> 8 == 0x7f) return 0x0304;
     switch (value) {
         case 0xfeff:
-        case 0x0100:  // DTLS as OpenSSL 0.9.8 spoke it
+        case 0x0100:        // DTLS as OpenSSL 0.9.8 spoke it
             return 0x0302;  // DTLS 1.0 is TLS 1.1 (RFC 4347)
-        case 0xfefd: return 0x0303;
-        case 0xfefc: return 0x0304;
-        default: return value;
+        case 0xfefd:
+            return 0x0303;
+        case 0xfefc:
+            return 0x0304;
+        default:
+            return value;
     }
 }
 
 std::string_view version_name(uint16_t value) {
     if (value == 0xfeff || value == 0x0100) return "1.0";
     switch (plain_version(value)) {
-        case 0x0002: return "2.0";
-        case 0x0300: return "3.0";
-        case 0x0301: return "1.0";
-        case 0x0302: return "1.1";
-        case 0x0303: return "1.2";
-        case 0x0304: return "1.3";
-        default: return {};
+        case 0x0002:
+            return "2.0";
+        case 0x0300:
+            return "3.0";
+        case 0x0301:
+            return "1.0";
+        case 0x0302:
+            return "1.1";
+        case 0x0303:
+            return "1.2";
+        case 0x0304:
+            return "1.3";
+        default:
+            return {};
     }
 }
 
@@ -264,8 +280,10 @@ bool is_post_quantum(uint16_t group) {
         case 0x639a:
         case 0xfe30:
         case 0xfe31:
-        case 0xfe32: return true;
-        default: return false;
+        case 0xfe32:
+            return true;
+        default:
+            return false;
     }
 }
 

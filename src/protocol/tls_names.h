@@ -1,7 +1,7 @@
 // Names for the numbers in TLS: cipher suites, groups, signature schemes, versions, alerts.
 //
-// Spelled as the IANA registries "Transport Layer Security (TLS) Parameters" spell them. A number without a name gives an empty view;
-// the caller writes it as hex. Constant data; any thread.
+// Spelled as the IANA registries "Transport Layer Security (TLS) Parameters" spell them. A number without a name gives an empty
+// view; the caller writes it as hex. Constant data; any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,9 @@ std::string_view version_name(uint16_t value);
 uint16_t plain_version(uint16_t value);
 
 // Values with no meaning that clients add to keep servers tolerant (RFC 8701).
-constexpr bool is_grease(uint16_t value) { return (value & 0x0f0f) == 0x0a0a && (value >> 8) == (value & 0xff); }
+constexpr bool is_grease(uint16_t value) {
+    return (value & 0x0f0f) == 0x0a0a && (value >> 8) == (value & 0xff);
+}
 
 // Key agreement that a quantum computer does not undo: ML-KEM or its drafts, alone or beside a classical curve.
 bool is_post_quantum(uint16_t group);

@@ -10,7 +10,8 @@ using decode::Reader;
 
 namespace {
 constexpr size_t max_chain = 10;
-// Length of an encrypted alert in TLS 1.3: level, description, inner content type, tag of 16 bytes (RFC 8446 5.2). No Finished is so short.
+// Length of an encrypted alert in TLS 1.3: level, description, inner content type, tag of 16 bytes (RFC 8446 5.2). No Finished is
+// so short.
 constexpr size_t tls13_alert_length = 2 + 1 + 16;
 // Finished: header, a digest of 32 or 48 bytes, inner content type, tag.
 constexpr size_t tls13_finished_sha256 = 4 + 32 + 1 + 16, tls13_finished_sha384 = 4 + 48 + 1 + 16;
@@ -21,7 +22,8 @@ std::optional<Side> sender_of(uint8_t message_type) {
     switch (message_type) {
         case client_hello:
         case client_key_exchange:
-        case certificate_verify: return Side::client;
+        case certificate_verify:
+            return Side::client;
         case hello_request:
         case server_hello:
         case hello_verify_request:
@@ -30,8 +32,10 @@ std::optional<Side> sender_of(uint8_t message_type) {
         case server_key_exchange:
         case certificate_request:
         case server_hello_done:
-        case certificate_status: return Side::server;
-        default: return std::nullopt;
+        case certificate_status:
+            return Side::server;
+        default:
+            return std::nullopt;
     }
 }
 
@@ -51,29 +55,42 @@ bool is_message_type(uint8_t value) {
         case client_key_exchange:
         case finished:
         case certificate_url:
-        case certificate_status: return true;
-        default: return false;
+        case certificate_status:
+            return true;
+        default:
+            return false;
     }
 }
 
-uint16_t Session::version() const { return plain_version(server_hello_.version); }
+uint16_t Session::version() const {
+    return plain_version(server_hello_.version);
+}
 
 bool Session::message(Side from, uint8_t type, Bytes body, Context& ctx) {
     if (first_time_ == 0) first_time_ = ctx.now;
     switch (type) {
-        case client_hello: return on_client_hello(body, ctx);
-        case server_hello: return on_server_hello(body, ctx);
+        case client_hello:
+            return on_client_hello(body, ctx);
+        case server_hello:
+            return on_server_hello(body, ctx);
         case hello_verify_request:
-        case hello_retry_request_draft: hello_retry_ = true; return true;
+        case hello_retry_request_draft:
+            hello_retry_ = true;
+            return true;
         case certificate:
             if (want_details_) on_certificate(from, body);
             return true;
         case server_key_exchange:
             if (from == Side::server) on_server_key_exchange(body);
             return true;
-        case certificate_request: certificate_requested_ = true; return true;
-        case certificate_status: ocsp_stapled_ = true; return true;
-        default: return true;
+        case certificate_request:
+            certificate_requested_ = true;
+            return true;
+        case certificate_status:
+            ocsp_stapled_ = true;
+            return true;
+        default:
+            return true;
     }
 }
 
@@ -81,8 +98,9 @@ bool Session::on_client_hello(Bytes body, Context& ctx) {
     last_client_hello_time_ = ctx.now;
     // The second hello, after a retry, differs in its key share alone: the first is the client's own.
     if (has_client_hello_ || has_server_hello_) return true;
-    if (!parse_client_hello(body, carrier_, client_hello_)) return false;
-    want_details_ = ctx.wanted(carrier_ == Carrier::quic ? record::RecordType::quic : record::RecordType::tls);
+    want_details_ = ctx.wanted(record_type());
+    // What is to be written later is read from our own copy: the views look into it.
+    if (!parse_client_hello(want_details_ ? client_bytes_.keep(body) : body, carrier_, client_hello_)) return false;
     has_client_hello_ = true;
     client_hello_time_ = ctx.now;
     ctx.confirm();
@@ -90,8 +108,6 @@ bool Session::on_client_hello(Bytes body, Context& ctx) {
     if (!want_details_) return true;
     fingerprint_ = fingerprint(client_hello_, carrier_);
     has_fingerprint_ = true;
-    // From here on the views look into our own copy.
-    parse_client_hello(client_bytes_.keep(body), carrier_, client_hello_);
     return true;
 }
 
@@ -113,7 +129,7 @@ bool Session::on_server_hello(Bytes body, Context& ctx) {
         hello_retry_ = true;
         return true;
     }
-    if (!has_client_hello_) want_details_ = ctx.wanted(carrier_ == Carrier::quic ? record::RecordType::quic : record::RecordType::tls);
+    if (!has_client_hello_) want_details_ = ctx.wanted(record_type());
     parse_server_hello(server_bytes_.keep(body), server_hello_);
     has_server_hello_ = true;
     server_hello_time_ = ctx.now;
@@ -154,12 +170,14 @@ void Session::on_server_key_exchange(Bytes body) {
         case KeyExchange::dhe: {
             Bytes prime = r.take(r.u16());
             while (!prime.empty() && prime[0] == 0) prime = prime.subspan(1);
-            if (!prime.empty()) dh_bits_ = static_cast<uint32_t>((prime.size() - 1) * 8 + static_cast<size_t>(std::bit_width(prime[0])));
+            if (!prime.empty())
+                dh_bits_ = static_cast<uint32_t>((prime.size() - 1) * 8 + static_cast<size_t>(std::bit_width(prime[0])));
             r.skip(r.u16());
             r.skip(r.u16());
             break;
         }
-        case KeyExchange::other: return;
+        case KeyExchange::other:
+            return;
     }
     // The algorithm is named from TLS 1.2 on.
     if (version() == 0x0303 && r.left() >= 4) server_signature_ = r.u16();
@@ -199,13 +217,16 @@ void Session::encrypted(Side from, ContentType content_type, size_t length, int6
             return;
         }
         if (content_type == ContentType::handshake || content_type == ContentType::application_data) finished_[me] = true;
-        // Data follow the other side's Finished, except a client's that starts early (RFC 7918): believed only when the server was not seen.
+        // Data follow the other side's Finished, except a client's that starts early (RFC 7918): believed only when the server
+        // was not seen.
         if (content_type == ContentType::application_data && (from == Side::server || lost_[peer])) finished_[peer] = true;
     }
     if (finished_[0] && finished_[1]) establish(now);
 }
 
-void Session::completed(int64_t now) { establish(now); }
+void Session::completed(int64_t now) {
+    establish(now);
+}
 
 void Session::establish(int64_t now) {
     if (established_) return;

@@ -1,7 +1,8 @@
 // What a TLS handshake tells, gathered from its messages: the part that TLS, DTLS and QUIC share.
 //
-// The carrier takes records or frames apart and gives whole handshake messages (RFC 8446 4, RFC 5246 7.4), alerts, and the lengths of what
-// is encrypted; write() puts what is known into a record. Messages are copied as far as they are needed later; nothing else is kept.
+// The carrier takes records or frames apart and gives whole handshake messages (RFC 8446 4, RFC 5246 7.4), alerts, and the
+// lengths of what is encrypted; write() puts what is known into a record. Messages are copied as far as they are needed later;
+// nothing else is kept.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,9 @@
 namespace cvf::protocol::tls1 {
 
 enum class Side : uint8_t { client = 0, server = 1 };
-constexpr Side other(Side s) { return static_cast<Side>(1 - static_cast<uint8_t>(s)); }
+constexpr Side other(Side s) {
+    return static_cast<Side>(1 - static_cast<uint8_t>(s));
+}
 
 enum class ContentType : uint8_t {
     change_cipher_spec = 20,
@@ -67,7 +70,8 @@ class Session {
     // Bytes of this side were missing.
     void lost(Side from) { lost_[index(from)] = true; }
 
-    // What this side sends now is encrypted, its handshake messages too. TLS 1.3 sends ChangeCipherSpec for show, also around a retry.
+    // What this side sends now is encrypted, its handshake messages too. TLS 1.3 sends ChangeCipherSpec for show, also around a
+    // retry.
     bool is_ciphered(Side from) const { return ciphered_[index(from)] && !is_tls13() && (has_server_hello_ || !hello_retry_); }
     bool is_tls13() const { return has_server_hello_ && version() == 0x0304; }
     bool has_client_hello() const { return has_client_hello_; }
@@ -75,7 +79,9 @@ class Session {
     const ClientHello& hello() const { return client_hello_; }
     bool lost_any() const { return lost_[0] || lost_[1]; }
     // There is something to report, and someone wants it.
-    bool known() const { return want_details_ && ( has_client_hello_ || has_server_hello_ || !chains_[1].certificates.empty() || alert_.level != 0); }
+    bool known() const {
+        return want_details_ && (has_client_hello_ || has_server_hello_ || !chains_[1].certificates.empty() || alert_.level != 0);
+    }
     // Nothing that comes later can add to the record.
     bool over() const { return established_ || failed_; }
     int64_t start_time() const { return client_hello_time_ ? client_hello_time_ : first_time_; }
@@ -102,6 +108,9 @@ class Session {
     };
 
     static constexpr size_t index(Side s) { return static_cast<size_t>(s); }
+    record::RecordType record_type() const {
+        return carrier_ == Carrier::quic ? record::RecordType::quic : record::RecordType::tls;
+    }
     uint16_t version() const;
     bool on_client_hello(Bytes body, Context& ctx);
     bool on_server_hello(Bytes body, Context& ctx);

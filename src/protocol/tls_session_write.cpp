@@ -1,5 +1,8 @@
 // The fields of a TLS handshake, as a record carries them.
 #include <array>
+#include <cstddef>
+#include <new>
+#include <utility>
 
 #include "protocol/digest.h"
 #include "protocol/tls_names.h"
@@ -17,14 +20,14 @@ class Names {
  public:
     explicit Names(Record& record) : record_(record) {}
     void add(std::string_view name) {
-        if (count_ < items_.size()) items_[count_++] = name;
+        if (count_ < max_items) new (memory_ + count_++ * sizeof(std::string_view)) std::string_view(name);
     }
     // The name, or the number in hex.
     void add(std::string_view name, uint16_t value) {
-        if (count_ < items_.size()) items_[count_++] = name.empty() ? hex(record_, value) : name;
+        if (count_ < max_items) add(name.empty() ? hex(record_, value) : name);
     }
     void write(Field field) const {
-        if (count_ > 0) record_.texts(field, std::span(items_.data(), count_));
+        if (count_ > 0) record_.texts(field, {std::launder(reinterpret_cast<const std::string_view*>(memory_)), count_});
     }
 
     static std::string_view hex(Record& record, uint32_t value, size_t digits = 4) {
@@ -37,12 +40,16 @@ class Names {
     }
 
  private:
+    static constexpr size_t max_items = 192;
     Record& record_;
-    std::array<std::string_view, 192> items_;
     size_t count_ = 0;
+    // Raw memory: clearing an array of views costs more than filling the part that is used.
+    alignas(std::string_view) std::byte memory_[max_items * sizeof(std::string_view)];
 };
 
-std::string_view named(Record& record, std::string_view name, uint16_t value) { return name.empty() ? Names::hex(record, value) : name; }
+std::string_view named(Record& record, std::string_view name, uint16_t value) {
+    return name.empty() ? Names::hex(record, value) : name;
+}
 
 void write_numbers(Record& record, Field field, Bytes list, std::string_view (*name)(uint16_t)) {
     Names names(record);
@@ -55,37 +62,58 @@ void write_numbers(Record& record, Field field, Bytes list, std::string_view (*n
 // SSL 2.0's own suites; those of SSL 3.0 and later stand between them with a leading zero.
 std::string_view ssl2_cipher_name(uint32_t value) {
     switch (value) {
-        case 0x010080: return "SSL_CK_RC4_128_WITH_MD5";
-        case 0x020080: return "SSL_CK_RC4_128_EXPORT40_WITH_MD5";
-        case 0x030080: return "SSL_CK_RC2_128_CBC_WITH_MD5";
-        case 0x040080: return "SSL_CK_RC2_128_CBC_EXPORT40_WITH_MD5";
-        case 0x050080: return "SSL_CK_IDEA_128_CBC_WITH_MD5";
-        case 0x060040: return "SSL_CK_DES_64_CBC_WITH_MD5";
-        case 0x0700c0: return "SSL_CK_DES_192_EDE3_CBC_WITH_MD5";
-        default: return value <= 0xffff ? cipher_name(static_cast<uint16_t>(value)) : std::string_view();
+        case 0x010080:
+            return "SSL_CK_RC4_128_WITH_MD5";
+        case 0x020080:
+            return "SSL_CK_RC4_128_EXPORT40_WITH_MD5";
+        case 0x030080:
+            return "SSL_CK_RC2_128_CBC_WITH_MD5";
+        case 0x040080:
+            return "SSL_CK_RC2_128_CBC_EXPORT40_WITH_MD5";
+        case 0x050080:
+            return "SSL_CK_IDEA_128_CBC_WITH_MD5";
+        case 0x060040:
+            return "SSL_CK_DES_64_CBC_WITH_MD5";
+        case 0x0700c0:
+            return "SSL_CK_DES_192_EDE3_CBC_WITH_MD5";
+        default:
+            return value <= 0xffff ? cipher_name(static_cast<uint16_t>(value)) : std::string_view();
     }
 }
 
 // The fields of one side's certificate.
 struct CertificateFields {
-    Field subject, issuer, not_before, not_after, sha256, sha1, subject_cn, subject_o, issuer_cn, issuer_o, names, serial, key_algorithm,
-        key_size, key_curve, key_exponent, signature, version, ca, self_signed, expired, not_yet_valid, chain_length, chain_sha256,
-        chain_subject;
+    Field subject, issuer, not_before, not_after, sha256, sha1, subject_cn, subject_o, issuer_cn, issuer_o, names, serial,
+        key_algorithm, key_size, key_curve, key_exponent, signature, version, ca, self_signed, expired, not_yet_valid,
+        chain_length, chain_sha256, chain_subject;
 };
 
-#define SIDE(s)                                                                                                                  \
-    {                                                                                                                            \
-        Field::tls_##s##_subject, Field::tls_##s##_issuer, Field::tls_##s##_not_before, Field::tls_##s##_not_after,             \
-            Field::tls_##s##_hash_sha256, Field::tls_##s##_hash_sha1, Field::tls_##s##_x509_subject_common_name,                \
-            Field::tls_##s##_x509_subject_organization, Field::tls_##s##_x509_issuer_common_name,                               \
-            Field::tls_##s##_x509_issuer_organization, Field::tls_##s##_x509_alternative_names,                                 \
-            Field::tls_##s##_x509_serial_number, Field::tls_##s##_x509_public_key_algorithm,                                    \
-            Field::tls_##s##_x509_public_key_size, Field::tls_##s##_x509_public_key_curve,                                      \
-            Field::tls_##s##_x509_public_key_exponent, Field::tls_##s##_x509_signature_algorithm,                               \
-            Field::tls_##s##_x509_version_number, Field::tls_##s##_certificate_ca, Field::tls_##s##_certificate_self_signed,    \
-            Field::tls_##s##_certificate_expired, Field::tls_##s##_certificate_not_yet_valid, Field::tls_##s##_chain_length,    \
-            Field::tls_##s##_chain_sha256, Field::tls_##s##_chain_subject                                                       \
-    }
+#define SIDE(s)                                  \
+    {Field::tls_##s##_subject,                   \
+     Field::tls_##s##_issuer,                    \
+     Field::tls_##s##_not_before,                \
+     Field::tls_##s##_not_after,                 \
+     Field::tls_##s##_hash_sha256,               \
+     Field::tls_##s##_hash_sha1,                 \
+     Field::tls_##s##_x509_subject_common_name,  \
+     Field::tls_##s##_x509_subject_organization, \
+     Field::tls_##s##_x509_issuer_common_name,   \
+     Field::tls_##s##_x509_issuer_organization,  \
+     Field::tls_##s##_x509_alternative_names,    \
+     Field::tls_##s##_x509_serial_number,        \
+     Field::tls_##s##_x509_public_key_algorithm, \
+     Field::tls_##s##_x509_public_key_size,      \
+     Field::tls_##s##_x509_public_key_curve,     \
+     Field::tls_##s##_x509_public_key_exponent,  \
+     Field::tls_##s##_x509_signature_algorithm,  \
+     Field::tls_##s##_x509_version_number,       \
+     Field::tls_##s##_certificate_ca,            \
+     Field::tls_##s##_certificate_self_signed,   \
+     Field::tls_##s##_certificate_expired,       \
+     Field::tls_##s##_certificate_not_yet_valid, \
+     Field::tls_##s##_chain_length,              \
+     Field::tls_##s##_chain_sha256,              \
+     Field::tls_##s##_chain_subject}
 constexpr CertificateFields certificate_fields[2] = {SIDE(client), SIDE(server)};
 #undef SIDE
 
@@ -93,8 +121,10 @@ void write_if(Record& record, Field field, std::string_view text) {
     if (!text.empty()) record.text(field, text);
 }
 
-void write_one(Record& record, Field field, std::string_view text) {
-    if (!text.empty()) record.texts(field, {&text, 1});
+void write_all(Record& record, Field field, const std::vector<std::string>& texts) {
+    Names names(record);
+    for (const std::string& text : texts) names.add(text);
+    names.write(field);
 }
 
 // Text borrowed from the certificate, which its chain keeps alive.
@@ -105,15 +135,11 @@ void write_certificate(Record& record, const CertificateFields& f, const x509::C
     if (c.not_after != 0) record.time(f.not_after, c.not_after);
     record.text(f.sha256, c.sha256);
     record.text(f.sha1, c.sha1);
-    write_one(record, f.subject_cn, c.subject.common_name);
-    write_one(record, f.subject_o, c.subject.organization);
-    write_one(record, f.issuer_cn, c.issuer.common_name);
-    write_one(record, f.issuer_o, c.issuer.organization);
-    if (!c.alternative_names.empty()) {
-        std::array<std::string_view, x509::Certificate::max_names> names;
-        std::ranges::copy(c.alternative_names, names.begin());
-        record.texts(f.names, std::span(names.data(), c.alternative_names.size()));
-    }
+    write_all(record, f.subject_cn, c.subject.common_names);
+    write_all(record, f.subject_o, c.subject.organizations);
+    write_all(record, f.issuer_cn, c.issuer.common_names);
+    write_all(record, f.issuer_o, c.issuer.organizations);
+    write_all(record, f.names, c.alternative_names);
     write_if(record, f.serial, c.serial);
     write_if(record, f.key_algorithm, c.key_algorithm);
     if (c.key_size != 0) record.uint(f.key_size, c.key_size);
@@ -148,7 +174,8 @@ void Session::write(Record& record, int64_t now) const {
     }
     if (hello_retry_) record.flag(Field::tls_hello_retry, true);
     if (server_signature_ != 0)
-        record.text(Field::tls_server_signature_algorithm, named(record, signature_scheme_name(server_signature_), server_signature_));
+        record.text(Field::tls_server_signature_algorithm,
+                    named(record, signature_scheme_name(server_signature_), server_signature_));
     if (dh_bits_ != 0) record.uint(Field::tls_server_dh_size, dh_bits_);
     if (ocsp_stapled_) record.flag(Field::tls_server_ocsp_stapled, true);
     if (certificate_requested_) record.flag(Field::tls_client_certificate_requested, true);
@@ -187,9 +214,11 @@ void Session::write_client_hello(Record& record) const {
     }
     write_numbers(record, Field::tls_client_supported_ciphers, hello.ciphers, cipher_name);
     Names versions(record);
+    bool draft = false;
     if (!hello.versions.empty())
         for_each_u16(hello.versions, [&](uint16_t v) {
-            if (!is_grease(v)) versions.add(version_name(v), v);
+            // Clients of the time before RFC 8446 list one draft after another.
+            if (!is_grease(v) && (v >> 8 != 0x7f || !std::exchange(draft, true))) versions.add(version_name(v), v);
         });
     else
         versions.add(version_name(hello.legacy_version), hello.legacy_version);

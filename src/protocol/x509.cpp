@@ -129,7 +129,8 @@ void read_alternative_names(Bytes octets, Certificate& out) {
                     out.alternative_names.emplace_back(text, record::write_ip(text, content));
                 }
                 break;
-            default: break;
+            default:
+                break;
         }
     }
 }
@@ -145,7 +146,9 @@ void read_extensions(Bytes sequence, Certificate& out) {
         const Bytes value = r.take(tag::octet_string);
         if (oid.size() != 3 || oid[0] != 0x55 || oid[1] != 0x1d) continue;  // id-ce
         switch (oid[2]) {
-            case 14: subject_key_id = DerReader(value).take(tag::octet_string); break;
+            case 14:
+                subject_key_id = DerReader(value).take(tag::octet_string);
+                break;
             case 17:
                 if (out.alternative_names.empty()) read_alternative_names(value, out);
                 break;
@@ -154,8 +157,11 @@ void read_extensions(Bytes sequence, Certificate& out) {
                 out.ca = ca.size() == 1 && ca[0] != 0;
                 break;
             }
-            case 35: authority_key_id = DerReader(DerReader(value).take(tag::sequence)).take(tag::context(0)); break;
-            default: break;
+            case 35:
+                authority_key_id = DerReader(DerReader(value).take(tag::sequence)).take(tag::context(0));
+                break;
+            default:
+                break;
         }
     }
     if (!subject_key_id.empty() && !authority_key_id.empty() && !std::ranges::equal(subject_key_id, authority_key_id))
@@ -170,7 +176,8 @@ bool read_body(Bytes body, Certificate& out) {
         const Bytes version = DerReader(r.take(tag::constructed(0))).take(tag::integer);
         if (version.size() == 1 && version[0] < 3) out.version = static_cast<uint8_t>(version[0] + 1);
     }
-    const Bytes serial = r.take(tag::integer);
+    Bytes serial = r.take(tag::integer);
+    if (serial.size() > 1 && serial[0] == 0) serial = serial.subspan(1);
     out.serial = upper_hex(serial.first(std::min<size_t>(serial.size(), 64)));
     read_algorithm(r.take(tag::sequence), out.signature_algorithm);
     Element issuer, validity, subject, time;

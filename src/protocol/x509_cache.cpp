@@ -19,7 +19,8 @@ class Cache {
         Set& set = sets_[XXH3_64bits(der.data(), der.size()) % sets_.size()];
         for (size_t way = 0; way < 2; ++way) {
             const Entry& entry = set.entries[way];
-            if (entry.der.size() == der.size() && entry.certificate && std::memcmp(entry.der.data(), der.data(), der.size()) == 0) {
+            if (entry.der.size() == der.size() && entry.certificate &&
+                std::memcmp(entry.der.data(), der.data(), der.size()) == 0) {
                 set.newer = static_cast<uint8_t>(way);
                 return entry.certificate;
             }
@@ -46,7 +47,7 @@ class Cache {
 }  // namespace
 
 std::shared_ptr<const Certificate> parse_cached(Bytes der) {
-    if (der.size() > max_der) return std::make_shared<const Certificate>(parse(der));
+    if (der.empty() || der.size() > max_der) return std::make_shared<const Certificate>(parse(der));
     thread_local const std::unique_ptr<Cache> cache = std::make_unique<Cache>();
     return cache->get(der);
 }

@@ -15,8 +15,12 @@ namespace tag {
 inline constexpr uint8_t boolean = 0x01, integer = 0x02, bit_string = 0x03, octet_string = 0x04, oid = 0x06, utf8_string = 0x0c,
                          printable_string = 0x13, t61_string = 0x14, ia5_string = 0x16, utc_time = 0x17, generalized_time = 0x18,
                          universal_string = 0x1c, bmp_string = 0x1e, sequence = 0x30, set = 0x31;
-constexpr uint8_t context(uint8_t n) { return static_cast<uint8_t>(0x80 | n); }
-constexpr uint8_t constructed(uint8_t n) { return static_cast<uint8_t>(0xa0 | n); }
+constexpr uint8_t context(uint8_t n) {
+    return static_cast<uint8_t>(0x80 | n);
+}
+constexpr uint8_t constructed(uint8_t n) {
+    return static_cast<uint8_t>(0xa0 | n);
+}
 }  // namespace tag
 
 struct Element {

@@ -110,6 +110,8 @@ constexpr struct {
     {"\x2a\x81\x1c\xcf\x55\x01\x82\x2d"sv, {"sm2p256v1", 256}},
 };
 
+constexpr size_t max_parts = 64;
+
 void append_utf8(uint32_t c, std::string& out) {
     if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) c = 0xfffd;
     if (c < 0x80) {
@@ -144,7 +146,9 @@ void append_escaped(std::string_view value, std::string& out) {
                 out += '\\';
                 out += c;
                 break;
-            case '\0': out += "\\00"; break;
+            case '\0':
+                out += "\\00";
+                break;
             case ' ':
                 if (i == 0 || i + 1 == value.size()) out += '\\';
                 out += c;
@@ -153,7 +157,8 @@ void append_escaped(std::string_view value, std::string& out) {
                 if (i == 0) out += '\\';
                 out += c;
                 break;
-            default: out += c;
+            default:
+                out += c;
         }
     }
 }
@@ -179,16 +184,14 @@ void read_attribute(Bytes content, std::string& text, Name& out) {
     text += name;
     text += '=';
     append_escaped(plain, text);
-    if (name == "CN") out.common_name = std::move(plain);
-    else if (name == "O") out.organization = std::move(plain);
-    else if (name == "C") out.country = std::move(plain);
+    if (name == "CN" && out.common_names.size() < max_parts) out.common_names.push_back(std::move(plain));
+    if (name == "O" && out.organizations.size() < max_parts) out.organizations.push_back(std::move(plain));
 }
 
 }  // namespace
 
 Name read_name(Bytes sequence) {
     Name out;
-    constexpr size_t max_parts = 64;
     std::string parts[max_parts];
     size_t count = 0;
     size_t size = 0;
@@ -237,7 +240,9 @@ void append_string(uint8_t type, Bytes content, std::string& out) {
             // In practice Latin-1, or UTF-8 under the wrong tag.
             for (const uint8_t c : content) append_utf8(c, out);
             return;
-        default: out += decode::as_text(content); return;
+        default:
+            out += decode::as_text(content);
+            return;
     }
 }
 
@@ -263,8 +268,12 @@ std::string dotted(Bytes oid) {
     return out;
 }
 
-std::string_view signature_name(Bytes oid) { return find(signature_names, oid); }
-std::string_view key_name(Bytes oid) { return find(key_names, oid); }
+std::string_view signature_name(Bytes oid) {
+    return find(signature_names, oid);
+}
+std::string_view key_name(Bytes oid) {
+    return find(key_names, oid);
+}
 
 Curve curve(Bytes oid) {
     const std::string_view key = decode::as_text(oid);

@@ -19,7 +19,7 @@ struct DescriptorOptions {
     bool owned = false;          // close it in the end
     bool interruptible = false;  // interrupt() works while write() waits; costs a poll() per write
     std::string name = "standard output";
-    Complaint complain;
+    Complaint complain = {};
 };
 
 std::unique_ptr<Sink> make_descriptor_sink(DescriptorOptions options);

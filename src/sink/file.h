@@ -40,7 +40,7 @@ struct FileOptions {
     int zstd_level = 3;
     size_t frame_bytes = 4 * 1024 * 1024;  // of input
     bool sync = false;
-    Complaint complain;
+    Complaint complain = {};
 };
 
 // The error names the file and what is wrong.

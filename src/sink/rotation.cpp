@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <ctime>
+#include <tuple>
 #include <utility>
 
 namespace cvf::sink {
@@ -22,6 +23,42 @@ bool is_stamp(std::string_view text) {
         if (i == 8 ? text[i] != 'T' : i == 15 ? text[i] != 'Z' : text[i] < '0' || text[i] > '9') return false;
     }
     return true;
+}
+
+struct Rotated {
+    std::string stamp;
+    unsigned number;
+    std::string path;
+};
+
+// Oldest first.
+std::vector<Rotated> list(const std::string& path) {
+    const RotatedName name(path);
+    const size_t slash = name.stem.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : name.stem.substr(0, slash);
+    const std::string base = slash == std::string::npos ? name.stem : name.stem.substr(slash + 1);
+    // Only what this scheme can have made is ours: base-STAMP[.N]suffix, to the letter.
+    std::vector<Rotated> found;
+    if (DIR* dir = ::opendir(folder.c_str())) {
+        while (const dirent* entry = ::readdir(dir)) {
+            std::string_view rest = entry->d_name;
+            if (!rest.starts_with(base) || !rest.ends_with(name.suffix)) continue;
+            rest = rest.substr(base.size(), rest.size() - std::min(rest.size(), base.size() + name.suffix.size()));
+            if (rest.size() < 1 + stamp_size || rest[0] != '-' || !is_stamp(rest.substr(1, stamp_size))) continue;
+            const std::string stamp(rest.substr(1, stamp_size));
+            rest.remove_prefix(1 + stamp_size);
+            unsigned number = 0;
+            if (!rest.empty()) {
+                const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), number);
+                if (rest[0] != '.' || error != std::errc{} || end != rest.data() + rest.size() || number == 0) continue;
+            }
+            found.push_back({stamp, number, name.at(stamp, number)});
+        }
+        ::closedir(dir);
+    }
+    std::sort(found.begin(), found.end(),
+              [](const Rotated& a, const Rotated& b) { return std::tie(a.stamp, a.number) < std::tie(b.stamp, b.number); });
+    return found;
 }
 
 }  // namespace
@@ -40,10 +77,17 @@ std::expected<std::string, int> rotate_away(const std::string& path, int64_t uni
     const auto when = static_cast<time_t>(unix_seconds);
     tm utc{};
     ::gmtime_r(&when, &utc);
-    char stamp[32];
-    const size_t size = strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
-    for (unsigned number = 0; number < 10000; ++number) {
-        std::string to = name.at({stamp, size}, number);
+    char text[32];
+    std::string stamp(text, strftime(text, sizeof text, "%Y%m%dT%H%M%SZ", &utc));
+    // Names must sort in the order of rotation, also within one second, after older ones were removed, and when the clock was set
+    // back.
+    unsigned first = 0;
+    if (const auto there = list(path); !there.empty() && there.back().stamp >= stamp) {
+        stamp = there.back().stamp;
+        first = there.back().number + 1;
+    }
+    for (unsigned number = first; number - first < 1000; ++number) {
+        std::string to = name.at(stamp, number);
         if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return to;
         if (errno == EINVAL && ::access(to.c_str(), F_OK) != 0) {  // a file system without RENAME_NOREPLACE
             if (::rename(path.c_str(), to.c_str()) == 0) return to;
@@ -55,32 +99,8 @@ std::expected<std::string, int> rotate_away(const std::string& path, int64_t uni
 }
 
 std::vector<std::string> rotated_files(const std::string& path) {
-    const RotatedName name(path);
-    const size_t slash = name.stem.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : name.stem.substr(0, slash);
-    const std::string base = slash == std::string::npos ? name.stem : name.stem.substr(slash + 1);
-    // Only what this scheme can have made is ours: base-STAMP[.N]suffix, to the letter.
-    std::vector<std::pair<std::pair<std::string, unsigned>, std::string>> found;
-    if (DIR* dir = ::opendir(folder.c_str())) {
-        while (const dirent* entry = ::readdir(dir)) {
-            std::string_view rest = entry->d_name;
-            if (!rest.starts_with(base) || !rest.ends_with(name.suffix)) continue;
-            rest = rest.substr(base.size(), rest.size() - std::min(rest.size(), base.size() + name.suffix.size()));
-            if (rest.size() < 1 + stamp_size || rest[0] != '-' || !is_stamp(rest.substr(1, stamp_size))) continue;
-            const std::string stamp(rest.substr(1, stamp_size));
-            rest.remove_prefix(1 + stamp_size);
-            unsigned number = 0;
-            if (!rest.empty()) {
-                const auto [end, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), number);
-                if (rest[0] != '.' || error != std::errc{} || end != rest.data() + rest.size() || number == 0) continue;
-            }
-            found.push_back({{stamp, number}, name.at(stamp, number)});
-        }
-        ::closedir(dir);
-    }
-    std::sort(found.begin(), found.end());
     std::vector<std::string> files;
-    for (auto& [when, file] : found) files.push_back(std::move(file));
+    for (Rotated& file : list(path)) files.push_back(std::move(file.path));
     return files;
 }
 

@@ -21,7 +21,7 @@ Subscription::Taken Subscription::take() {
         return {std::exchange(lost_pending_, 0), 0, nullptr};
     }
     reading_ = std::move(queue_.front());
-    queue_.erase(queue_.begin());
+    queue_.pop_front();
     queue_bytes_ -= reading_->bytes.size();
     return {reading_->lost_before, reading_->records, &reading_->bytes};
 }

@@ -13,6 +13,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -77,7 +78,7 @@ class Subscription {
     std::unique_ptr<Batch> reading_;
     // Both.
     std::mutex mutex_;
-    std::vector<std::unique_ptr<Batch>> queue_;  // oldest first
+    std::deque<std::unique_ptr<Batch>> queue_;   // oldest first
     std::vector<std::unique_ptr<Batch>> spare_;  // emptied, to be filled again
     size_t queue_bytes_ = 0;
     uint64_t lost_pending_ = 0;  // not yet told

@@ -58,6 +58,7 @@ using record::Value;
     KEY(http_query, "url.query")                                    \
     KEY(http_status, "http.response.status_code")                   \
     KEY(http_size, "http.response.body.size")                       \
+    KEY(tls_protocol, "tls.protocol.name")                          \
     KEY(tls_version, "tls.protocol.version")                        \
     KEY(tls_name, "tls.client.server_name")                         \
     KEY(tls_cipher, "tls.cipher")                                   \
@@ -209,11 +210,16 @@ Summary http(const Record& record) {
 
 Summary tls(const Record& record) {
     Words words;
-    auto version = text(record, tls_version);
-    if (version.empty()) version = text(record, protocol_version);
+    if (const auto version = text(record, tls_version); !version.empty()) {
+        std::string name(text(record, tls_protocol));
+        for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+        words.add(name).add(version);
+    } else {
+        words.add(text(record, protocol_version));
+    }
     auto name = text(record, tls_name);
     if (name.empty()) name = text(record, server_address);
-    return {words.add(version).add(name).add(text(record, tls_alpn)).add(text(record, tls_cipher)).take(), Tone::plain};
+    return {words.add(name).add(text(record, tls_alpn)).add(text(record, tls_cipher)).take(), Tone::plain};
 }
 
 Summary process(const Record& record) {

@@ -28,16 +28,34 @@ const std::vector<Feature>& features() {
         {"endpoint tap", {"cvf_egress", "cvf_ingress"}, "all live traffic: packets, bytes and payload of every socket", "5.10"},
         {"owner at creation", {"cvf_sock_create"}, "the process of sockets made from now on that never send or receive", "5.10"},
         {"end of datagram sockets", {"cvf_sock_release"}, "the exact end of UDP conversations (they end by silence)", "5.10"},
-        {"handshakes", {"cvf_sockops"}, "accepted connections before their first data; both ends of a local conversation as one", "5.10"},
-        {"end of TCP sockets", {"cvf_destroy"}, "the exact end of connections and their final round trip and retransmission figures", "5.10 with BTF"},
-        {"owner by use", {"cvf_send", "cvf_receive"}, "the right process of accepted, inherited and passed sockets (the creator's or none is told)", "6.3"},
-        {"sockets older than the agent", {"cvf_holders"}, "the owners of sockets that were there before the start", "5.11 with BTF"},
-        {"interim reports", {"cvf_reports", "cvf_peer_reports"}, "interim counters of open conversations and existing sockets at start", "5.10 with BTF"},
+        {"handshakes",
+         {"cvf_sockops"},
+         "accepted connections before their first data; both ends of a local conversation as one",
+         "5.10"},
+        {"end of TCP sockets",
+         {"cvf_destroy"},
+         "the exact end of connections and their final round trip and retransmission figures",
+         "5.10 with BTF"},
+        {"owner by use",
+         {"cvf_send", "cvf_receive"},
+         "the right process of accepted, inherited and passed sockets (the creator's or none is told)",
+         "6.3"},
+        {"sockets older than the agent",
+         {"cvf_holders"},
+         "the owners of sockets that were there before the start",
+         "5.11 with BTF"},
+        {"interim reports",
+         {"cvf_reports", "cvf_peer_reports"},
+         "interim counters of open conversations and existing sockets at start",
+         "5.10 with BTF"},
         {"retransmissions", {"cvf_retransmit"}, "events of retransmitted segments", "5.10 with BTF"},
         {"resets", {"cvf_reset_sent", "cvf_reset_received"}, "events of resets, also those to closed ports", "5.10 with BTF"},
         {"connection failures", {"cvf_state"}, "events of refused and timed-out connections and of listeners", "5.10 with BTF"},
         {"drop reasons", {"cvf_drop"}, "events of dropped packets with the kernel's reason", "5.17"},
-        {"processes", {"cvf_exec", "cvf_fork", "cvf_exit"}, "process records, and the executable of processes that are gone before a record is made", "5.10 with BTF"},
+        {"processes",
+         {"cvf_exec", "cvf_fork", "cvf_exit"},
+         "process records, and the executable of processes that are gone before a record is made",
+         "5.10 with BTF"},
     };
     return all;
 }
@@ -47,7 +65,8 @@ std::string mend(int error, const char* since) {
     uname(&u);
     if (error == EPERM || error == EACCES) {
         if (geteuid() != 0) return "run as root, or give the program CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_DAC_READ_SEARCH";
-        return "the kernel refuses it to root too: look for lockdown mode, a security module, or a container without CAP_BPF and CAP_PERFMON";
+        return "the kernel refuses it to root too: look for lockdown mode, a security module, or a container without CAP_BPF and "
+               "CAP_PERFMON";
     }
     if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
         return fmt::format("this kernel ({}) has no BTF: take one built with CONFIG_DEBUG_INFO_BTF=y", u.release);
@@ -84,7 +103,8 @@ std::vector<Finding> examine() {
     if (auto tree = host::CgroupTree::open(); !tree) {
         cgroups.ok = false;
         cgroups.detail = tree.error();
-        cgroups.how_to_mend = geteuid() == 0 ? "mount it: mount -t cgroup2 none /sys/fs/cgroup/unified" : "run as root, or mount cgroup2 somewhere";
+        cgroups.how_to_mend =
+            geteuid() == 0 ? "mount it: mount -t cgroup2 none /sys/fs/cgroup/unified" : "run as root, or mount cgroup2 somewhere";
     } else if (tree->is_private()) {
         cgroups.detail = "mounted privately, for this process only";
     }

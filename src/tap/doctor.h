@@ -9,7 +9,7 @@
 namespace cvf::tap {
 
 struct Finding {
-    std::string name;          // "endpoint tap", "owner by use", …
+    std::string name;  // "endpoint tap", "owner by use", …
     bool ok = false;
     std::string what_is_lost;  // a sentence for people; of findings that are ok: what it gives
     std::string how_to_mend;   // empty when ok

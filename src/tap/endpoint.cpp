@@ -30,16 +30,22 @@ namespace {
 // Events wait at most this long in a buffer that does not fill.
 constexpr int latency_ms = 8;
 constexpr uint64_t most_buffers = 64 << 20;
+constexpr uint64_t peer_idle_ns = 15'000'000'000;
 
+// A jiffy: the resolution of the coarse clocks.
 uint64_t tick_ns() {
-    timespec t{};
-    clock_getres(CLOCK_MONOTONIC_COARSE, &t);
-    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+    static const uint64_t ns = [] {
+        timespec t{};
+        clock_getres(CLOCK_MONOTONIC_COARSE, &t);
+        return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+    }();
+    return ns;
 }
 
 class Tap final : public EndpointTap {
  public:
-    Tap(const EndpointOptions& options, EndpointHandler& handler) : options_(options), table_(options_, handler, clock_, wants_), handler_(handler) {}
+    Tap(const EndpointOptions& options, EndpointHandler& handler)
+        : options_(options), table_(options_, handler, clock_, wants_), handler_(handler) {}
 
     ~Tap() override {
         for (auto l = links_.rbegin(); l != links_.rend(); ++l) bpf_link__destroy(*l);
@@ -68,6 +74,7 @@ class Tap final : public EndpointTap {
     bpf_link* iterator(const char* name, int map_fd);
     void read_all(bpf_link* link, std::vector<cvf_report>* reports);
     void next_iteration();
+    void end_peer(const cvf_report& r);
     void iterate();
     uint64_t counted(uint32_t what) const;
 
@@ -137,9 +144,15 @@ std::expected<void, std::string> Tap::start() {
         object_ = load_object(endpoint_object(true), prepare, without, error);
     }
     if (!object_ || !loaded("cvf_egress") || !loaded("cvf_ingress")) {
-        for (const ProgramProbe& p : without)
-            if (p.program == "cvf_egress") error = p.reason.empty() ? std::strerror(p.error) : p.reason;
-        return std::unexpected(fmt::format("cannot load the endpoint tap (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON; `cvf doctor` says more): {}", error));
+        // libbpf's own words on a refusal point at memory limits, which is a false trail.
+        bool refused = false;
+        for (const ProgramProbe& p : without) {
+            if (p.program != "cvf_egress") continue;
+            refused = p.error == EPERM || p.error == EACCES;
+            error = refused || p.reason.empty() ? std::strerror(p.error) : p.reason;
+        }
+        return std::unexpected(fmt::format("cannot load the endpoint tap: {}{}; `cvf doctor` says more", error,
+                                           refused ? " (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)" : ""));
     }
     table_.set_tick(tick_ns());
 
@@ -159,7 +172,8 @@ std::expected<void, std::string> Tap::start() {
             uint8_t one = 1;
             bpf_map_update_elem(map("subtree_ids"), &id, &one, BPF_ANY);
         }
-    // Owners first, then the sockets that are there, then their packets: so nothing is met without its owner that could be with it.
+    // Owners first, then the sockets that are there, then their packets: so nothing is met without its owner that could be with
+    // it.
     auto to_cgroup = [&](const char* name) {
         if (!loaded(name)) return false;
         bpf_link* link = bpf_program__attach_cgroup(program(name), tree->fd());
@@ -175,8 +189,8 @@ std::expected<void, std::string> Tap::start() {
     if (socket_reports_) read_all(socket_reports_, &existing_);
     for (const char* name : {"cvf_egress", "cvf_ingress"})
         if (!to_cgroup(name))
-            return std::unexpected(fmt::format("cannot attach to the cgroup v2 tree{}{}: {}", options_.cgroup.empty() ? "" : " at ", options_.cgroup,
-                                               std::strerror(errno)));
+            return std::unexpected(fmt::format("cannot attach to the cgroup v2 tree{}{}: {}",
+                                               options_.cgroup.empty() ? "" : " at ", options_.cgroup, std::strerror(errno)));
     next_report_ = static_cast<uint64_t>(host::monotonic_now()) + options_.report_seconds * 1'000'000'000ull;
     return {};
 }
@@ -264,10 +278,27 @@ void Tap::iterate() {
     for (; carried_ - at >= sizeof(cvf_report); at += sizeof(cvf_report)) {
         cvf_report r;
         std::memcpy(&r, buffer_.data() + at, sizeof r);
-        table_.report(r);
+        if (iteration_step_ == 2 && (r.now_jiffies - r.last_jiffies) * tick_ns() > peer_idle_ns)
+            end_peer(r);
+        else
+            table_.report(r);
     }
     std::memmove(buffer_.data(), buffer_.data() + at, carried_ - at);
     carried_ -= at;
+}
+
+// A peer of an unconnected socket has no end but its silence.
+void Tap::end_peer(const cvf_report& r) {
+    cvf_peer_key key{};
+    key.cookie = r.socket.parent_cookie;
+    std::memcpy(key.local, r.socket.tuple.local, sizeof key.local);
+    std::memcpy(key.remote, r.socket.tuple.remote, sizeof key.remote);
+    key.local_port = r.socket.tuple.local_port;
+    key.remote_port = r.socket.tuple.remote_port;
+    key.family = r.socket.tuple.family;
+    key.protocol = r.socket.tuple.protocol;
+    bpf_map_delete_elem(map("peers"), &key);
+    table_.closed(r);
 }
 
 void Tap::next_iteration() {
@@ -296,7 +327,7 @@ int Tap::poll(int timeout_ms) {
     iterate();
     if (now >= next_second_) {
         next_second_ = now + 1'000'000'000;
-        clock_.sample();
+        if (int64_t step = clock_.sample()) handler_.clock_stepped(step, clock_.utc(upto));
         table_.expire(upto);
         uint64_t lost = counted(CVF_C_LOST);
         // What was lost may have been an opening or a closing: look at all sockets now.
@@ -333,7 +364,8 @@ EndpointStats Tap::stats() const {
 
 }  // namespace
 
-std::expected<std::unique_ptr<EndpointTap>, std::string> EndpointTap::open(const EndpointOptions& options, EndpointHandler& handler) {
+std::expected<std::unique_ptr<EndpointTap>, std::string> EndpointTap::open(const EndpointOptions& options,
+                                                                           EndpointHandler& handler) {
     auto tap = std::make_unique<Tap>(options, handler);
     if (auto started = tap->start(); !started) return std::unexpected(started.error());
     return tap;

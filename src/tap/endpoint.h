@@ -102,6 +102,8 @@ class EndpointHandler {
         (void)payload_cookie, (void)other_cookie, (void)time_ns;
     }
     virtual void tcp_event(const TcpEvent& event) = 0;
+    // The wall clock has jumped by this much; times from here on are by the new one, durations are not touched.
+    virtual void clock_stepped(int64_t by_ns, int64_t time_ns) { (void)by_ns, (void)time_ns; }
     virtual void process(const ProcessEvent& event) = 0;
     // Called when the reader has no more events for now, with the time up to which all events have been delivered.
     virtual void caught_up(int64_t time_ns) = 0;

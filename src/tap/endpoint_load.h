@@ -1,5 +1,5 @@
-// Loading a BPF object of which some programs are optional, and finding out which of them this kernel takes. Probing is done with the very
-// programs: feature lists by program type are wrong on some kernels.
+// Loading a BPF object of which some programs are optional, and finding out which of them this kernel takes. Probing is done with
+// the very programs: feature lists by program type are wrong on some kernels.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace cvf::tap {
 
 struct ProgramProbe {
     std::string program;
-    int error = 0;  // errno; 0: it loads
+    int error = 0;       // errno; 0: it loads
     std::string reason;  // the last line the verifier or libbpf said
 };
 

@@ -21,11 +21,15 @@ constexpr uint32_t longest = CVF_MOST + 4096;
 
 }  // namespace
 
-uint64_t ring_cut() { return static_cast<uint64_t>(host::monotonic_now()) - slack_ns; }
+uint64_t ring_cut() {
+    return static_cast<uint64_t>(host::monotonic_now()) - slack_ns;
+}
 
-std::expected<std::unique_ptr<EventRing>, std::string> EventRing::open(int map_fd, uint32_t cpus, uint32_t size, uint32_t secret) {
+std::expected<std::unique_ptr<EventRing>, std::string> EventRing::open(int map_fd, uint32_t cpus, uint32_t size,
+                                                                       uint32_t secret) {
     std::unique_ptr<EventRing> ring(new EventRing);
-    size_t each = (size_t{CVF_RING_HEADER} + size + CVF_RING_SLACK + 7) & ~size_t{7}, page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    size_t each = (size_t{CVF_RING_HEADER} + size + CVF_RING_SLACK + 7) & ~size_t{7},
+           page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
     ring->mapped_size_ = (each * cpus + page - 1) / page * page;
     ring->mapped_ = mmap(nullptr, ring->mapped_size_, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
     if (ring->mapped_ == MAP_FAILED) {
@@ -47,9 +51,13 @@ EventRing::~EventRing() {
     if (mapped_) munmap(mapped_, mapped_size_);
 }
 
-void EventRing::wait(int timeout_ms) { ::poll(nullptr, 0, busy_ ? std::min(timeout_ms, 1) : timeout_ms); }
+void EventRing::wait(int timeout_ms) {
+    ::poll(nullptr, 0, busy_ ? std::min(timeout_ms, 1) : timeout_ms);
+}
 
-void EventRing::release(Cpu& cpu) { __atomic_store_n(&cpu.ring->tail, cpu.tail, __ATOMIC_RELEASE); }
+void EventRing::release(Cpu& cpu) {
+    __atomic_store_n(&cpu.ring->tail, cpu.tail, __ATOMIC_RELEASE);
+}
 
 bool EventRing::peek(Cpu& cpu) {
     uint64_t head = __atomic_load_n(&cpu.ring->head, __ATOMIC_ACQUIRE);

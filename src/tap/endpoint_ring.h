@@ -1,8 +1,8 @@
 // The CPUs' buffers (struct cvf_ring: memory shared with the kernel programs), read as one stream in time order, in place.
 //
-// Each CPU's buffer is in time order by itself (nearly: an interrupt may write before what it interrupted). A drain delivers what is older
-// than its own start by `slack`, so an event that another CPU is about to write is not overtaken; what comes later than that is delivered
-// all the same and counted.
+// Each CPU's buffer is in time order by itself (nearly: an interrupt may write before what it interrupted). A drain delivers what
+// is older than its own start by `slack`, so an event that another CPU is about to write is not overtaken; what comes later than
+// that is delivered all the same and counted.
 //
 // Ownership: the spans given to the callback point into the buffers and are valid during the call. One thread.
 #pragma once

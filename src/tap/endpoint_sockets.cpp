@@ -35,8 +35,12 @@ Owner owner_of(const cvf_owner& o) {
     return owner;
 }
 
-uint64_t handshake_key(uint32_t netns, uint32_t isn) { return static_cast<uint64_t>(netns) << 32 | isn; }
-uint64_t listener_key(uint32_t netns, uint16_t port) { return static_cast<uint64_t>(netns) << 16 | port; }
+uint64_t handshake_key(uint32_t netns, uint32_t isn) {
+    return static_cast<uint64_t>(netns) << 32 | isn;
+}
+uint64_t listener_key(uint32_t netns, uint16_t port) {
+    return static_cast<uint64_t>(netns) << 16 | port;
+}
 
 }  // namespace
 
@@ -336,7 +340,7 @@ void SocketTable::forget(uint64_t cookie) {
     children_.erase(cookie);
     if (k->second.parent) {
         auto list = children_.find(k->second.parent);
-        if (list != children_.end()) std::erase(list->second, cookie);
+        if (list != children_.end() && (std::erase(list->second, cookie), list->second.empty())) children_.erase(list);
     }
     known_.erase(k);
 }
@@ -407,15 +411,17 @@ void SocketTable::existing(const std::vector<cvf_report>& reports) {
     for (const cvf_report& r : reports)
         if (r.socket.tuple.state == 10 && r.socket.tuple.protocol == 6) listen(r.socket);
     for (const cvf_report& r : reports) report(r);
-    // Pairs: the two sequence numbers of one end are the other's, the other way round. Through address translation too; while data is
-    // under way they differ by it, and then the tuple must say so.
+    // Pairs: the two sequence numbers of one end are the other's, the other way round. Through address translation too; while
+    // data is under way they differ by it, and then the tuple must say so.
     boost::unordered_flat_map<uint64_t, const cvf_report*> by_sequence;
     struct Tuple {
         uint8_t bytes[36];
         bool operator==(const Tuple& o) const { return std::memcmp(bytes, o.bytes, sizeof bytes) == 0; }
     };
     struct Hash {
-        size_t operator()(const Tuple& t) const { return std::hash<std::string_view>()({reinterpret_cast<const char*>(t.bytes), sizeof t.bytes}); }
+        size_t operator()(const Tuple& t) const {
+            return std::hash<std::string_view>()({reinterpret_cast<const char*>(t.bytes), sizeof t.bytes});
+        }
     };
     boost::unordered_flat_map<Tuple, const cvf_report*, Hash> by_tuple;
     auto tuple = [](const cvf_tuple& t, bool mirrored) {
@@ -440,7 +446,8 @@ void SocketTable::existing(const std::vector<cvf_report>& reports) {
         const cvf_report* peer = other == by_sequence.end() ? nullptr : other->second;
         if (!peer) {
             auto t = by_tuple.find(tuple(r.socket.tuple, true));
-            if (t != by_tuple.end() && is_near(t->second->tcp.snd_nxt, r.tcp.rcv_nxt) && is_near(t->second->tcp.rcv_nxt, r.tcp.snd_nxt))
+            if (t != by_tuple.end() && is_near(t->second->tcp.snd_nxt, r.tcp.rcv_nxt) &&
+                is_near(t->second->tcp.rcv_nxt, r.tcp.snd_nxt))
                 peer = t->second;
         }
         if (peer) {

@@ -1,7 +1,7 @@
 // From kernel events to the handler's calls: which sockets are known, which belong together, whose a listener's handshake was.
 //
-// Time order is kept per cookie; a handshake is held back until its child is there (its packets keep their own times). Memory is bounded
-// by the options' max_sockets and by constants for what is held. One thread.
+// Time order is kept per cookie; a handshake is held back until its child is there (its packets keep their own times). Memory is
+// bounded by the options' max_sockets and by constants for what is held. One thread.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -21,6 +21,8 @@ class SocketTable {
 
     // One event as it came from a CPU's buffer.
     void event(decode::Bytes record);
+    // The last report of a socket.
+    void closed(const cvf_report& report);
     // One report from an iterator.
     void report(const cvf_report& report);
     // Around a whole iteration: what was known before it and is not in it has gone unnoticed, and is closed.
@@ -71,7 +73,6 @@ class SocketTable {
     void handshake(const cvf_payload& p, decode::Bytes packet);
     void deliver(uint64_t cookie, const Handshake& h);
     void half_open(Handshake& h, uint64_t time);
-    void closed(const cvf_report& r);
     void tcp(const cvf_tcp_event& e);
     void process(const cvf_process_event& e, decode::Bytes filename);
     void listen(const cvf_opened& o);
@@ -90,7 +91,7 @@ class SocketTable {
     boost::unordered_flat_map<uint64_t, Handshake> handshakes_;  // by namespace and the opener's initial sequence number
     boost::unordered_flat_map<uint64_t, Listener> listeners_;    // by namespace and port
     boost::unordered_flat_map<uint64_t, std::vector<uint64_t>> children_;  // of unconnected and MPTCP sockets
-    boost::unordered_flat_map<uint64_t, Handshake> early_;       // payload before its opening
+    boost::unordered_flat_map<uint64_t, Handshake> early_;                 // payload before its opening
     uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, half_opens_ = 0;
     uint32_t round_ = 0;
 };

@@ -1,7 +1,7 @@
 // The table of verdicts that the kernel programs read: plain stores into mapped memory, no call into the kernel.
 //
-// A cookie's entry is one of the two in its cache line. When both are taken by sockets that still want something, the new verdict finds
-// no room and its socket stays with the default budget; that is counted. One thread.
+// A cookie's entry is one of the two in its cache line. When both are taken by sockets that still want something, the new verdict
+// finds no room and its socket stays with the default budget; that is counted. One thread.
 #pragma once
 
 #include <cstdint>

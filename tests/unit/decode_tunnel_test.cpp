@@ -82,6 +82,12 @@ TEST(DecodeTunnel, ReadsGtpWithExtensionHeaders) {
     expect_inside(Decoded(eth(ipv4(17, udp(2152, 2152, gtp(0x30, inner_v4))))), TunnelType::gtpu, 0xabcd);
     const std::string extended = octets({0, 0, 0, 0x85, 1, 0x10, 9, 0x85, 2, 0, 0, 0, 0, 0, 0, 0}) + inner_v6;
     expect_inside(Decoded(eth(ipv4(17, udp(2152, 2152, gtp(0x34, extended))))), TunnelType::gtpu, 0xabcd);
+    std::string liar = gtp(0x30, inner_v4);
+    liar[2] = 9;
+    const Decoded long_length(eth(ipv4(17, udp(2152, 2152, liar))));
+    EXPECT_EQ(long_length->tunnel_count, 1);
+    EXPECT_EQ(long_length->faults, fault_bad_length);
+    EXPECT_EQ(long_length.payload(), "in");
     const Decoded loop(eth(ipv4(17, udp(2152, 2152, gtp(0x34, octets({0, 0, 0, 0x85, 0, 0, 0, 0x85}) + inner_v4)))));
     EXPECT_EQ(loop->tunnel_count, 0) << "an extension of no length";
 }

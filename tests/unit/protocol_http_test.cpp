@@ -225,6 +225,19 @@ TEST_F(Http, a_client_that_offers_an_upgrade_and_is_refused_goes_on) {
     EXPECT_EQ(value("url.path", 2), "\"/3\"");
 }
 
+TEST_F(Http, a_request_of_http_0_9_gets_a_bare_body) {
+    play.send(client, "GET /old?a=1\r\n");
+    play.send(server, "<html>");
+    play.send(server, "</html>");
+    play.close(server);
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_THAT(ctx.versions, ElementsAre("0.9"));
+    EXPECT_EQ(value("url.path"), "\"/old\"");
+    EXPECT_EQ(value("http.response.body.size"), "13");
+    EXPECT_EQ(value("http.response.status_code"), "");
+    EXPECT_THAT(ctx.violations, IsEmpty());
+}
+
 TEST_F(Http, secrets_are_not_recorded) {
     exchange(
         "GET /p;jsessionid=S1?user=u&password=S2&X-Amz-Signature=S3&a=b HTTP/1.1\r\nHost: u:S4@h\r\nAuthorization: Basic S5\r\n"
@@ -285,14 +298,16 @@ TEST_F(Http, http_is_told_from_what_looks_like_it) {
     EXPECT_EQ(judge("GET / HTTP/1.1\r\n"), Match::yes);
     EXPECT_EQ(judge("\r\nM-SEARCH * HTTP/1.1\n"), Match::yes);
     EXPECT_EQ(judge("HTTP/1.1 200 OK\r\n"), Match::yes);
+    EXPECT_EQ(judge("GET /\r\n"), Match::yes);
     EXPECT_EQ(judge("ICY 200 OK\r\n"), Match::yes);
     EXPECT_EQ(judge("GET /" + std::string(200, 'a')), Match::yes);
     for (std::string_view text :
          {"", "G", "GET", "GET ", "GET /index", "GET / HTTP/1.1\r", "HTTP/1.", "HTTP/1.1 20", "NOTIFY * HT"})
         EXPECT_EQ(judge(text), Match::maybe) << text;
-    for (std::string_view text : {"OPTIONS rtsp://h/ RTSP/1.0\r\n", "INVITE sip:a@b SIP/2.0\r\n", "PRI * HTTP/2.0\r\n",
-                                  "GET /\r\n", "HTTP/2 200\r\n", "HTTP/1.1 2000\r\n", "220 smtp.example ESMTP\r\n", "EHLO x\r\n",
-                                  "\x16\x03\x01", "GET  HTTP/1.1\r\n", "SSH-2.0-x\r\n", "get key\r\n"})
+    for (std::string_view text :
+         {"OPTIONS rtsp://h/ RTSP/1.0\r\n", "INVITE sip:a@b SIP/2.0\r\n", "PRI * HTTP/2.0\r\n", "GET /\r\nHost: h\r\n",
+          "GET x\r\n", "POST /\r\n", "HTTP/2 200\r\n", "HTTP/1.1 2000\r\n", "220 smtp.example ESMTP\r\n", "EHLO x\r\n",
+          "\x16\x03\x01", "GET  HTTP/1.1\r\n", "SSH-2.0-x\r\n", "get key\r\n"})
         EXPECT_EQ(judge(text), Match::no) << text;
 }
 

@@ -1,0 +1,7 @@
+// One TLS stream.
+#include "protocol_play.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    cvf::protocol::fuzz::play(cvf::protocol::tls, data, size);
+    return 0;
+}

@@ -1,0 +1,310 @@
+// `cvf schema`: the field table as a JSON Schema and as the reference page, for the repository's own use.
+//
+//   cvf schema json|page            writes one of them to standard output
+//   cvf schema all DIRECTORY        writes DIRECTORY/schema/record.schema.json and DIRECTORY/docs/records.md
+//
+// A test compares the committed files with what this writes, so they cannot part from the table.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/commands.h"
+#include "record/buffer.h"
+#include "record/fields.h"
+#include "record/json.h"
+
+namespace cvf::cli {
+
+namespace {
+
+using record::Field;
+using record::FieldInfo;
+using record::Kind;
+using record::Origin;
+using record::RecordType;
+
+template <typename T>
+std::vector<T> all() {
+    std::vector<T> out;
+    for (size_t i = 0; i < static_cast<size_t>(T::count); i++) out.push_back(static_cast<T>(i));
+    return out;
+}
+
+bool belongs(const FieldInfo& field, std::string_view type) {
+    std::string_view rest = field.types;
+    if (rest == "*") return true;
+    while (!rest.empty()) {
+        const size_t end = std::min(rest.find(' '), rest.size());
+        if (rest.substr(0, end) == type) return true;
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return false;
+}
+
+std::string_view origin_name(Origin origin) {
+    switch (origin) {
+        case Origin::otel:
+            return "otel";
+        case Origin::otel_dev:
+            return "otel_dev";
+        case Origin::ecs:
+            return "ecs";
+        case Origin::join:
+            return "join";
+        case Origin::cvf:
+            return "cvf";
+    }
+    return "";
+}
+
+// ---- JSON Schema, draft 2020-12
+
+constexpr std::string_view ip_schema = R"("type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}])";
+
+// What JSON a value of this kind is: the members of a schema object.
+std::string kind_schema(Kind kind) {
+    switch (kind) {
+        case Kind::text:
+            return R"("type": "string")";
+        case Kind::uint:
+            return R"("type": "integer", "minimum": 0)";
+        case Kind::sint:
+            return R"("type": "integer")";
+        case Kind::real:
+            return R"("type": "number")";
+        case Kind::flag:
+            return R"("type": "boolean")";
+        case Kind::ip:
+            return std::string(ip_schema);
+        case Kind::mac:
+            return R"("type": "string", "pattern": "^[0-9A-F]{2}(-[0-9A-F]{2}){5}$")";
+        case Kind::time:
+            return R"("type": "string", "format": "date-time", "pattern": "\\.[0-9]{9}Z$")";
+        case Kind::hex:
+            return R"("type": "string", "pattern": "^([0-9a-f]{2})*$")";
+        case Kind::list_text:
+            return R"("type": "array", "items": {"type": "string"})";
+        case Kind::list_uint:
+            return R"("type": "array", "items": {"type": "integer", "minimum": 0})";
+        case Kind::list_ip:
+            return fmt::format(R"("type": "array", "items": {{{}}})", ip_schema);
+        case Kind::map:
+            return R"("type": "object", "additionalProperties": {"type": "string"})";
+    }
+    return {};
+}
+
+std::string quoted(std::string_view text) {
+    record::Buffer out;
+    record::write_json_string(text, out);
+    return std::string(out.view());
+}
+
+constexpr std::string_view schema_head = R"({
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "$id": "urn:cvf:record:v1",
+  "title": "CVF record",
+  "description": "One line of CVF's output, made from the field table by `cvf schema`. x-origin: where a name comes from (otel, otel_dev: not stable yet, ecs, join, cvf).",
+  "type": "object",
+  "required": ["@timestamp", "record.type", "record.id"],
+  "properties": {"record.type": {"enum": [)";
+
+std::string json_schema() {
+    std::vector<std::string> names, choices, types, fields;
+    for (RecordType t : all<RecordType>()) {
+        const std::string_view name = info(t).name;
+        names.push_back(quoted(name));
+        choices.push_back(fmt::format(
+            R"(    {{"if": {{"properties": {{"record.type": {{"const": "{0}"}}}}}}, "then": {{"$ref": "#/$defs/types/{0}"}}}})",
+            name));
+        std::vector<std::string> keys;
+        for (Field f : all<Field>())
+            if (belongs(info(f), name))
+                keys.push_back(fmt::format(R"(          "{0}": {{"$ref": "#/$defs/fields/{0}"}})", info(f).key));
+        types.push_back(fmt::format(R"(      "{}": {{
+        "description": {},
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {{
+{}
+        }}
+      }})",
+                                    name, quoted(info(t).doc), fmt::join(keys, ",\n")));
+    }
+    for (Field f : all<Field>())
+        fields.push_back(fmt::format(R"(      "{}": {{{}, "x-origin": "{}", "description": {}}})", info(f).key,
+                                     kind_schema(info(f).kind), origin_name(info(f).origin), quoted(info(f).doc)));
+    return fmt::format(
+        "{}{}]}}}},\n  \"allOf\": [\n{}\n  ],\n  \"$defs\": {{\n    \"types\": {{\n{}\n    }},\n    \"fields\": {{\n{}\n    }}\n "
+        " }}\n}}\n",
+        schema_head, fmt::join(names, ", "), fmt::join(choices, ",\n"), fmt::join(types, ",\n"), fmt::join(fields, ",\n"));
+}
+
+// ---- the reference page
+
+std::string_view kind_name(Kind kind) {
+    switch (kind) {
+        case Kind::text:
+            return "text";
+        case Kind::uint:
+            return "unsigned";
+        case Kind::sint:
+            return "integer";
+        case Kind::real:
+            return "number";
+        case Kind::flag:
+            return "flag";
+        case Kind::ip:
+            return "address";
+        case Kind::mac:
+            return "MAC";
+        case Kind::time:
+            return "time";
+        case Kind::hex:
+            return "hex";
+        case Kind::list_text:
+            return "texts";
+        case Kind::list_uint:
+            return "integers";
+        case Kind::list_ip:
+            return "addresses";
+        case Kind::map:
+            return "map";
+    }
+    return "";
+}
+
+std::string_view origin_text(Origin origin) {
+    switch (origin) {
+        case Origin::otel:
+            return "OTel";
+        case Origin::otel_dev:
+            return "OTel, not stable";
+        case Origin::ecs:
+            return "ECS";
+        case Origin::join:
+            return "join key";
+        case Origin::cvf:
+            return "CVF";
+    }
+    return "";
+}
+
+// A field at both ends is one row.
+bool is_source_end(Field f) {
+    const size_t next = static_cast<size_t>(f) + 1;
+    return info(f).key.starts_with("source.") && next < record::field_count &&
+           info(record::at_destination(f)).key == fmt::format("destination.{}", info(f).key.substr(7));
+}
+bool is_destination_end(Field f) {
+    return f != Field{} && is_source_end(static_cast<Field>(static_cast<size_t>(f) - 1));
+}
+
+std::string cell(std::string_view text) {
+    std::string out;
+    for (char c : text) {
+        if (c == '|' || c == '<' || c == '*' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+template <typename Wanted>
+void table(std::string& out, Wanted&& wanted) {
+    out += "\n| key | value | name from | meaning |\n|---|---|---|---|\n";
+    for (Field f : all<Field>()) {
+        if (!wanted(info(f)) || is_destination_end(f)) continue;
+        const std::string_view key = info(f).key;
+        out += is_source_end(f) ? fmt::format("| `source.{0}`<br>`destination.{0}`", key.substr(7)) : fmt::format("| `{}`", key);
+        out += fmt::format(" | {} | {} | {} |\n", kind_name(info(f).kind), origin_text(info(f).origin), cell(info(f).doc));
+    }
+}
+
+constexpr std::string_view page_head = R"(# Records
+
+Every record CVF writes is one flat JSON object on one line. This page lists every key it can have. It is made from the field table
+(`src/record/fields/`) by `cvf schema`, as is [the JSON Schema](../schema/record.schema.json) that all records of all tests are held against.
+
+Names are those of OpenTelemetry's semantic conventions; where these have none, of the Elastic Common Schema; else `cvf.*`. What a key
+says of one end of a conversation stands under `source.` (who opened it) and `destination.`. A key that does not apply, or whose value is
+not known, is absent; nothing is ever guessed. Durations are nanoseconds.
+
+Kinds of values: *text* is a JSON string (bytes that are not UTF-8 are written as `\xNN`), *unsigned* and *integer* are JSON numbers
+without fraction of up to 64 bits, *flag* is true or false, *address* is IPv4 dotted or IPv6 as RFC 5952 writes it, *MAC* is six
+upper-case pairs joined by `-`, *time* is RFC 3339 in UTC with nine digits of fraction, *hex* is lower-case hex; the plurals are arrays,
+*map* is an object of strings.
+
+"OTel, not stable" marks names which OpenTelemetry still calls development or release candidate: if it renames one, so do we, and say so in the changelog.
+
+## Any record
+)";
+
+constexpr std::string_view page_budget = R"(
+## What the payload budget changes
+
+A capture read by `cvf read`, and live traffic with `--payload full`, show the dissectors every byte. By default the kernel hands over only
+part of each conversation of a local socket: the first 16 KiB of each direction, then 4 KiB at each turn of it, until the dissector has said
+what it still wants. The rest is counted in the kernel but not looked at.
+
+Never touched by the budget: `flow` records (their counters come from packet headers and sockets), `dns` over UDP, `icmp`, `arp`, `lldp`,
+`quic`, `process`, `event`; every key that identifies or times a conversation; and the head of a message that lies within the budget.
+
+Only these may differ from the same traffic seen in full, and then the record carries `cvf.truncated: true`:
+
+| record | key | how |
+|---|---|---|
+| `http` | `http.request.size`, `http.response.size`, `http.request.body.size`, `http.response.body.size` | a body whose length is declared (`Content-Length`) is counted from the declaration and does not differ; a chunked one, or one that ends with the connection, is counted as far as its framing could be followed |
+| `http` | `cvf.http.response.duration` | absent when the end of the body could not be seen |
+| `http` | `http.request.*`, `url.*`, `user_agent.original`, `http.response.*`, `error.type` and all that a head says | absent when a pipelined message after a chunked body, or a head of more than 4 KiB, lies beyond the budget: then the request and its response may also be missing from each other's record, or the exchange has none |
+| `http` | `cvf.http.sequence` | counts only exchanges that were seen |
+| `tls` | `tls.server.*`, `tls.client.*` and `cvf.tls.*.certificate.*`, `cvf.tls.*.chain.*` | absent, or cut to the certificates that were whole, when a chain goes beyond the first 16 KiB |
+| `tls` | `tls.established`, `cvf.tls.handshake.duration`, `cvf.tls.alert.*` | absent when the end of the handshake, or a late alert, lies beyond the budget |
+| `dns` over TCP | everything from the response: `dns.answers` and its parallel lists, `dns.resolved_ip`, `dns.response_code`, `cvf.dns.response.size`, `cvf.dns.transfer.messages`, `cvf.dns.answer.count` | absent or lower when a message (of a zone transfer, mostly) lies beyond the budget |
+| any | `cvf.violation` | never set for bytes that were withheld |
+
+With `--payload none` there are no records of application protocols over TCP and UDP at all; `flow` records stay.
+)";
+
+std::string reference_page() {
+    std::string out(page_head);
+    table(out, [](const FieldInfo& f) { return f.types == "*"; });
+    for (RecordType t : all<RecordType>()) {
+        out += fmt::format("\n## {}\n\n`record.type` is `{}`: {}.\n", info(t).name, info(t).name, info(t).doc);
+        table(out, [&](const FieldInfo& f) { return f.types != "*" && belongs(f, info(t).name); });
+    }
+    out += page_budget;
+    return out;
+}
+
+bool write_file(const std::string& path, const std::string& text) {
+    std::FILE* file = std::fopen(path.c_str(), "w");
+    bool good = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+    if (file) good &= std::fclose(file) == 0;
+    if (!good) fmt::print(stderr, "cvf schema: {}: {}\n", path, std::strerror(errno));
+    return good;
+}
+
+}  // namespace
+
+int run_schema(const std::string& what, const std::string& directory) {
+    if (what == "json" || what == "page") {
+        const std::string text = what == "json" ? json_schema() : reference_page();
+        return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? exit_done
+                                                                                                           : exit_failed;
+    }
+    if (what != "all" || directory.empty()) {
+        fmt::print(stderr, "cvf schema: say json, page, or all DIRECTORY\n");
+        return exit_wrong_use;
+    }
+    const bool good = write_file(directory + "/schema/record.schema.json", json_schema()) &&
+                      write_file(directory + "/docs/records.md", reference_page());
+    return good ? exit_done : exit_failed;
+}
+
+}  // namespace cvf::cli

@@ -1,0 +1,81 @@
+// `cvf watch`: the live records of a running agent.
+#include <fmt/format.h>
+
+#include <atomic>
+#include <csignal>
+
+#include "api/parse_record.h"
+#include "api/watch.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "sink/descriptor.h"
+
+namespace cvf::cli {
+
+namespace {
+std::atomic<bool> stop;
+void on_signal(int) { stop = true; }
+}  // namespace
+
+int run_watch(const config::Settings& settings, const std::string& expression) {
+    if (!expression.empty() && !settings.filter.empty()) {
+        fmt::print(stderr, "cvf watch: an expression and --filter mean the same; give one of them\n");
+        return exit_wrong_use;
+    }
+    config::Settings here = settings;
+    if (!expression.empty()) here.filter = expression;
+    // Checked here first: the error is the same and needs no agent.
+    auto selection = make_selection(here);
+    if (!selection) {
+        fmt::print(stderr, "cvf watch: {}\n", selection.error());
+        return exit_wrong_use;
+    }
+    const bool table = wants_table(here);
+    api::WatchOptions options;
+    if (!here.server.empty()) options.server = here.server.contains("://") || here.server.starts_with("unix:") ? here.server : "http://" + here.server;
+    options.token_file = here.token_file;
+    options.filter = here.filter;
+    for (size_t i = 0; i < record::type_count; i++)
+        if (selection->types[i] && !selection->types.all()) options.types.emplace_back(record::info(static_cast<record::RecordType>(i)).name);
+    if (!table) options.fields = here.fields;
+    // The agent has filtered already; what comes is written as it comes.
+    config::Settings out_settings = here;
+    out_settings.filter.clear();
+    auto outlet = make_outlet(out_settings, false);
+    if (!outlet) {
+        fmt::print(stderr, "cvf watch: {}\n", outlet.error());
+        return exit_wrong_use;
+    }
+    std::signal(SIGINT, on_signal);
+    std::signal(SIGTERM, on_signal);
+    record::Record record;
+    std::string line;
+    sink::Sink& sink = (*outlet)->sink();
+    api::WatchCallbacks callbacks;
+    callbacks.connected = [&] {
+        if (here.verbose) fmt::print(stderr, "watching {}\n", options.server);
+    };
+    callbacks.record = [&](std::string_view json) {
+        if (table) {
+            if (api::parse_record(json, record)) (*outlet)->emit(record);
+            (*outlet)->flush();
+        } else {
+            line.assign(json);
+            line += '\n';
+            sink.write(line, 1);
+        }
+        if (sink.needs_tick()) sink.tick();
+        return !sink.closed();
+    };
+    callbacks.lost = [&](uint64_t lost) { fmt::print(stderr, "cvf watch: {} records were left out, for they were read too slowly\n", lost); };
+    auto done = api::watch(options, callbacks, &stop);
+    (*outlet)->flush();
+    sink.finish();
+    if (!done && !stop) {
+        fmt::print(stderr, "cvf watch: {}\n", done.error().text);
+        return done.error().exit_status;
+    }
+    return exit_done;
+}
+
+}  // namespace cvf::cli

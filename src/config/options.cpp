@@ -1,0 +1,225 @@
+#include "config/options.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "config/quantity.h"
+#include "record/fields.h"
+#include "record/nearest.h"
+
+namespace cvf::config {
+
+namespace {
+
+using Done = std::expected<void, std::string>;
+
+std::string_view trim(std::string_view text) {
+    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+    return text;
+}
+
+// A setter for each type of option; the member comes as a template argument, so that a row of the table is one line.
+template <std::string Settings::* member>
+Done text(Settings& s, std::string_view value) {
+    s.*member = trim(value);
+    return {};
+}
+
+template <std::string Settings::* member>
+Done needed_text(Settings& s, std::string_view value) {
+    if (trim(value).empty()) return std::unexpected("the value is empty");
+    return text<member>(s, value);
+}
+
+template <bool Settings::* member>
+Done toggle(Settings& s, std::string_view value) {
+    const auto parsed = parse_switch(value);
+    if (!parsed) return std::unexpected(parsed.error());
+    s.*member = *parsed;
+    return {};
+}
+
+template <uint64_t Settings::* member, uint64_t least, uint64_t most>
+Done count(Settings& s, std::string_view value) {
+    const auto parsed = parse_count(value);
+    if (!parsed) return std::unexpected(parsed.error());
+    if (*parsed < least || *parsed > most)
+        return std::unexpected(fmt::format("{} is out of range; it goes from {} to {}", *parsed, least, most));
+    s.*member = *parsed;
+    return {};
+}
+
+template <uint64_t Settings::* member, uint64_t least, bool zero>
+Done size(Settings& s, std::string_view value) {
+    const auto parsed = parse_size(value);
+    if (!parsed) return std::unexpected(parsed.error());
+    if (*parsed < least && !(zero && *parsed == 0))
+        return std::unexpected(
+            fmt::format("{} is too small; {} bytes are the least{}", trim(value), least, zero ? ", 0 is never" : ""));
+    s.*member = *parsed;
+    return {};
+}
+
+template <std::chrono::nanoseconds Settings::* member>
+Done duration(Settings& s, std::string_view value) {
+    const auto parsed = parse_duration(value);
+    if (!parsed) return std::unexpected(parsed.error());
+    if (*parsed != std::chrono::nanoseconds(0) && *parsed < std::chrono::seconds(1))
+        return std::unexpected(fmt::format("{} is too short; 1s is the least, 0 is never", trim(value)));
+    s.*member = *parsed;
+    return {};
+}
+
+std::vector<std::string> split(std::string_view value) {
+    std::vector<std::string> items;
+    while (!value.empty()) {
+        const size_t comma = value.find(',');
+        if (const std::string_view item = trim(value.substr(0, comma)); !item.empty()) items.emplace_back(item);
+        value.remove_prefix(comma == std::string_view::npos ? value.size() : comma + 1);
+    }
+    return items;
+}
+
+std::unexpected<std::string> not_one_of(std::string_view what, std::string_view value, std::span<const std::string_view> names) {
+    const std::string_view near = record::nearest(value, names);
+    if (!near.empty()) return std::unexpected(fmt::format("there is no {} '{}'; did you mean {}?", what, value, near));
+    return std::unexpected(fmt::format("there is no {} '{}'; there are {}", what, value, fmt::join(names, ", ")));
+}
+
+Done types(Settings& s, std::string_view value) {
+    std::vector<std::string> items = split(value);
+    std::array<std::string_view, record::type_count> names;
+    for (size_t i = 0; i < names.size(); ++i) names[i] = record::info(static_cast<record::RecordType>(i)).name;
+    for (const std::string& item : items)
+        if (!record::type_by_name(item)) return not_one_of("record type", item, names);
+    s.types = std::move(items);
+    return {};
+}
+
+Done fields(Settings& s, std::string_view value) {
+    s.fields = split(value);
+    return {};
+}
+
+Done format(Settings& s, std::string_view value) {
+    static constexpr std::string_view names[] = {"table", "json"};
+    const std::string_view word = trim(value);
+    if (word == "table")
+        s.format = Format::table;
+    else if (word == "json")
+        s.format = Format::json;
+    else
+        return not_one_of("format", word, names);
+    return {};
+}
+
+Done payload(Settings& s, std::string_view value) {
+    static constexpr std::string_view names[] = {"budget", "full", "none"};
+    const std::string_view word = trim(value);
+    if (word == "budget")
+        s.payload = Payload::budget;
+    else if (word == "full")
+        s.payload = Payload::full;
+    else if (word == "none")
+        s.payload = Payload::none;
+    else
+        return not_one_of("payload", word, names);
+    return {};
+}
+
+// ADDR:PORT; an IPv6 address stands in brackets.
+Done listen(Settings& s, std::string_view value) {
+    const std::string_view word = trim(value);
+    const size_t colon = word.rfind(':');
+    const auto wrong = [&](std::string_view why) {
+        return std::unexpected(fmt::format("'{}' {}; write ADDR:PORT, as 127.0.0.1:7380 or [::1]:7380", word, why));
+    };
+    if (colon == std::string_view::npos) return wrong("has no port");
+    const std::string_view host = word.substr(0, colon);
+    if (host.empty()) return wrong("has no address (0.0.0.0 is every address of this machine)");
+    const bool brackets = host.size() > 2 && host.front() == '[' && host.back() == ']';
+    if (host.find(':') != std::string_view::npos && !brackets) return wrong("needs brackets around its IPv6 address");
+    const auto port = parse_count(word.substr(colon + 1));
+    if (!port || *port > 65535) return wrong("has a wrong port");
+    s.listen = word;
+    return {};
+}
+
+constexpr uint8_t live = command_up;
+constexpr uint8_t records = command_up | command_read | command_watch;
+constexpr uint8_t flows = command_up | command_read;
+
+constexpr Option table[] = {
+    {"config", OptionType::text, command_all, "FILE", "/etc/cvf/cvf.yaml where there is one", "Read options from this YAML file",
+     needed_text<&Settings::config>},
+    {"types", OptionType::list, records, "A,B", "all", "Record types to write: flow, dns, http, tls, …", types},
+    {"filter", OptionType::text, records, "EXPR", "every record",
+     "Write only records for which this is true: 'dns.question.name.endsWith(\".lan\")'", text<&Settings::filter>},
+    {"fields", OptionType::list, records, "A,B", "all", "Fields to write, as keys or prefixes: 'source.*,http.*'", fields},
+    {"format", OptionType::choice, records, "table|json", "table on a terminal, else json", "How records are written", format},
+    {"output", OptionType::text, records, "FILE", "standard output",
+     "Write records to this file; compressed when it ends in .zst", text<&Settings::output>},
+    {"output.rotate-size", OptionType::size, records, "SIZE", "never", "Start a new file at this size on disk: 64MiB, 1GB",
+     size<&Settings::rotate_size, 4096, true>},
+    {"output.rotate-age", OptionType::duration, records, "DURATION", "never", "Start a new file at this age: 10m, 24h",
+     duration<&Settings::rotate_age>},
+    {"output.keep", OptionType::count, records, "N", "all", "Rotated files to keep; the oldest are removed",
+     count<&Settings::keep, 0, 1'000'000>},
+    {"output.compress", OptionType::toggle, records, "", "by the name's end", "Compress the file with zstd",
+     toggle<&Settings::compress>},
+    {"payload", OptionType::choice, live, "budget|full|none", "budget",
+     "How much payload may leave the kernel: what dissectors need, all, or none", payload},
+    {"cgroup", OptionType::text, live, "PATH", "the whole machine", "Watch only the sockets of this cgroup and those below it",
+     needed_text<&Settings::cgroup>},
+    {"node", OptionType::text, flows, "NAME", "this machine's name", "Name of this node in records (host.name)",
+     needed_text<&Settings::node>},
+    {"command-line", OptionType::toggle, live, "", "off", "Record command lines of processes, which may hold secrets",
+     toggle<&Settings::command_line>},
+    {"watch-self", OptionType::toggle, live, "", "off", "Record the agent's own traffic too", toggle<&Settings::watch_self>},
+    {"flow.interim", OptionType::duration, flows, "DURATION", "60s",
+     "Time between interim flow records of a conversation; 0: only final ones", duration<&Settings::flow_interim>},
+    {"flow.max", OptionType::count, flows, "N", "200000", "Conversations followed at once; beyond it the idlest is ended",
+     count<&Settings::flow_max, 16, 100'000'000>},
+    {"flow.memory", OptionType::size, flows, "SIZE", "64MiB", "Memory for reassembly, of all conversations together",
+     size<&Settings::flow_memory, 65'536, false>},
+    {"listen", OptionType::text, live, "ADDR:PORT", "127.0.0.1:7380", "Address of the HTTP API", listen},
+    {"server", OptionType::text, command_watch, "ADDR:PORT", "127.0.0.1:7380", "Fabric to ask", needed_text<&Settings::server>},
+    {"token-file", OptionType::text, command_up | command_watch, "FILE", "/run/cvf/token", "File with the API's bearer token",
+     needed_text<&Settings::token_file>},
+    {"quiet", OptionType::toggle, command_all, "", "off", "Say only what went wrong", toggle<&Settings::quiet>},
+    {"verbose", OptionType::toggle, command_all, "", "off", "Say what is done", toggle<&Settings::verbose>},
+};
+
+}  // namespace
+
+std::span<const Option> options() {
+    return table;
+}
+
+const Option* option_by_key(std::string_view key) {
+    if (key == "output.file") key = "output";
+    const auto* at = std::ranges::find(table, key, &Option::key);
+    return at == std::end(table) ? nullptr : at;
+}
+
+std::string flag_of(const Option& option) {
+    std::string flag = "--" + std::string(option.key);
+    std::ranges::replace(flag, '.', '-');
+    return flag;
+}
+
+std::string environment_of(const Option& option) {
+    std::string name = "CVF_";
+    for (char c : option.key) name.push_back(c == '.' || c == '-' ? '_' : static_cast<char>(c - ('a' - 'A')));
+    return name;
+}
+
+std::string join_list(std::span<const std::string> items) {
+    return fmt::format("{}", fmt::join(items, ","));
+}
+
+}  // namespace cvf::config

@@ -1,0 +1,184 @@
+// One TCP direction: order, overlap, gaps, skips, wrap-around, limits.
+#include "flow/stream.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+namespace cvf::flow {
+namespace {
+
+struct Taker final : StreamConsumer {
+    std::string got;
+    std::string log;  // gaps and the end, in their places
+    std::function<size_t(Bytes)> consume = [](Bytes b) { return b.size(); };
+
+    size_t deliver(int, Bytes b) override {
+        size_t n = consume(b);
+        got.append(decode::as_text(b.first(n)));
+        log.append(decode::as_text(b.first(n)));
+        return n;
+    }
+    void gap(int, uint64_t n) override { log += "<" + std::to_string(n) + ">"; }
+    void closed(int) override { log += "."; }
+};
+
+struct StreamTest : testing::Test {
+    Stream stream;
+    Stream::Budget budget;
+    Taker taker;
+
+    void send(uint32_t sequence, std::string_view text, bool fin = false, uint32_t claimed = 0) {
+        Bytes bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size());
+        stream.segment(0, sequence, bytes, claimed ? claimed : static_cast<uint32_t>(text.size()), fin, budget, taker);
+    }
+};
+
+TEST_F(StreamTest, SegmentsInOrderPassStraightThrough) {
+    stream.sync(100);
+    send(100, "abc");
+    send(103, "def", true);
+    EXPECT_EQ(taker.log, "abcdef.");
+    EXPECT_TRUE(stream.idle());
+    EXPECT_EQ(stream.offset(), 6u);
+}
+
+TEST_F(StreamTest, EarlySegmentsWaitForTheirTurn) {
+    stream.sync(0);
+    send(6, "gh");
+    send(3, "def");
+    EXPECT_EQ(taker.log, "");
+    EXPECT_TRUE(stream.waiting());
+    send(0, "abc");
+    EXPECT_EQ(taker.log, "abcdefgh");
+    EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(StreamTest, RetransmissionsAndOverlapsAreDeliveredOnce) {
+    stream.sync(0);
+    send(0, "abcd");
+    send(0, "abcd");
+    send(2, "cdef");
+    send(4, "efgh");
+    EXPECT_EQ(taker.log, "abcdefgh");
+}
+
+TEST_F(StreamTest, OverlappingEarlySegmentsAreDeliveredOnce) {
+    stream.sync(0);
+    send(4, "efgh");
+    send(2, "cdef");
+    send(4, "efghij");
+    send(0, "ab");
+    EXPECT_EQ(taker.log, "abcdefghij");
+    EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(StreamTest, SequenceNumbersWrapAround) {
+    stream.sync(0xfffffffe);
+    send(0xfffffffe, "ab");
+    send(2, "ef");
+    send(0, "cd");
+    EXPECT_EQ(taker.log, "abcdef");
+}
+
+TEST_F(StreamTest, AnAcknowledgedHoleIsAGap) {
+    stream.sync(0);
+    send(0, "ab");
+    send(5, "fg");
+    stream.acknowledged(0, 2, budget, taker);
+    EXPECT_EQ(taker.log, "ab");
+    stream.acknowledged(0, 7, budget, taker);
+    EXPECT_EQ(taker.log, "ab<3>fg");
+    EXPECT_EQ(stream.gap_bytes(), 3u);
+}
+
+TEST_F(StreamTest, BytesCutByTheSnapLengthAreAGap) {
+    stream.sync(0);
+    send(0, "ab", false, 10);
+    send(10, "cd");
+    EXPECT_EQ(taker.log, "ab<8>cd");
+}
+
+TEST_F(StreamTest, FlushDeliversWhatWaitsBehindHoles) {
+    stream.sync(0);
+    send(2, "c");
+    send(5, "f", true);
+    stream.flush(0, budget, taker);
+    EXPECT_EQ(taker.log, "<2>c<2>f.");
+    EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(StreamTest, UnconsumedBytesComeAgainWithMoreBehindThem) {
+    stream.sync(0);
+    taker.consume = [](Bytes b) { return b.size() >= 4 ? size_t{4} : size_t{0}; };
+    send(0, "ab");
+    EXPECT_EQ(stream.pending().size(), 2u);
+    send(2, "cde");
+    EXPECT_EQ(taker.log, "abcd");
+    EXPECT_EQ(decode::as_text(stream.pending()), "e");
+    EXPECT_EQ(budget.used, 1u);
+}
+
+TEST_F(StreamTest, TooMuchUnconsumedIsGivenUpAsAGap) {
+    stream.sync(0);
+    taker.consume = [](Bytes) { return size_t{0}; };
+    std::string big(70'000, 'x');
+    send(0, big);
+    EXPECT_EQ(taker.log, "<70000>");
+    EXPECT_EQ(budget.used, 0u);
+    EXPECT_EQ(budget.overruns, 1u);
+}
+
+TEST_F(StreamTest, SkippedBytesAreCountedAndTheEndOfASkipIsTold) {
+    stream.sync(0);
+    int deliveries = 0;
+    taker.consume = [&](Bytes b) {
+        if (deliveries++ == 0) stream.skip(4);
+        return b.size() < 2 ? b.size() : size_t{2};
+    };
+    send(0, "abXX");
+    EXPECT_EQ(deliveries, 1);
+    send(4, "XX");  // passes the skip exactly: an empty delivery tells so
+    EXPECT_EQ(deliveries, 2);
+    send(6, "cd");
+    EXPECT_EQ(taker.log, "abcd");
+    EXPECT_EQ(stream.skipped(), 4u);
+}
+
+TEST_F(StreamTest, AGapInsideASkipIsNoLoss) {
+    stream.sync(0);
+    bool first = true;
+    taker.consume = [&](Bytes b) {
+        if (first) stream.skip(8);
+        first = false;
+        return b.size() < 2 ? b.size() : size_t{2};
+    };
+    send(0, "ab");
+    send(6, "XXXXcd");
+    stream.flush(0, budget, taker);
+    EXPECT_EQ(taker.log, "abcd");
+    EXPECT_EQ(stream.gap_bytes(), 0u);
+}
+
+TEST_F(StreamTest, MemoryForEarlySegmentsIsBounded) {
+    stream.sync(0);
+    budget.per_stream = 1000;
+    std::string piece(300, 'x');
+    for (uint32_t i = 1; i <= 10; i++) send(i * 400, piece);
+    EXPECT_LE(budget.used, 1300u);
+    EXPECT_GT(budget.overruns, 0u);
+    stream.release(budget);
+    EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(StreamTest, NothingIsDeliveredAfterTheEnd) {
+    stream.sync(0);
+    send(0, "ab", true);
+    send(2, "cd");
+    send(0, "ab", true);
+    EXPECT_EQ(taker.log, "ab.");
+}
+
+}  // namespace
+}  // namespace cvf::flow

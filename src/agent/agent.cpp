@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "host/cgroup.h"
+#include "host/clock.h"
 #include "host/hostname.h"
 #include "pipeline/live.h"
 #include "tap/endpoint.h"

@@ -1,5 +1,7 @@
 #include "flow/conversation.h"
 
+#include "flow/community_id.h"
+
 namespace cvf::flow {
 
 using protocol::Direction;
@@ -159,7 +161,8 @@ void Conversation::closed(int end) {
     if (flow_.dissector) flow_.dissector->close(flow_.direction_of(end), *this);
 }
 
-void Conversation::datagram(int end, Bytes bytes) {
+void Conversation::datagram(int end, Bytes bytes, bool whole) {
+    cut = !whole;
     if (flow_.dissector) {
         current_ = end;
         feed(end, bytes);
@@ -198,8 +201,29 @@ record::Record& Conversation::start(record::RecordType type, int64_t timestamp) 
 
 void Conversation::emit(record::Record& record) {
     if (!wanted(record.type())) return;
+    if (record.type() == record::RecordType::icmp) name_quoted(record);
     tracker_.add_flow_fields(record, flow_);
     tracker_.output_.emit(record, flow_);
+}
+
+// An ICMP error tells which conversation it is about: the quoted packet's own id joins the two.
+void Conversation::name_quoted(record::Record& r) {
+    using record::Field;
+    const record::Value *source = r.find(Field::icmp_quoted_source_address), *destination = r.find(Field::icmp_quoted_destination_address);
+    const record::Value *source_port = r.find(Field::icmp_quoted_source_port), *destination_port = r.find(Field::icmp_quoted_destination_port);
+    const record::Value* transport = r.find(Field::icmp_quoted_transport);
+    if (!source || !destination || !source_port || !destination_port || !transport) return;
+    const std::string_view name = transport->as_text();
+    const uint8_t protocol = name == "tcp" ? 6 : name == "udp" ? 17 : name == "sctp" ? 132 : 0;
+    if (!protocol) return;
+    const uint8_t family = source->short_size == 4 ? 4 : 6;
+    auto address = [](const record::Value* v) {
+        return v->short_size == 4 ? decode::Address::v4(v->inline_bytes) : decode::Address::v6(v->inline_bytes);
+    };
+    char* id = static_cast<char*>(r.arena().take(30, 1));
+    community_id(family, protocol, address(source), static_cast<uint16_t>(source_port->uint), address(destination),
+                 static_cast<uint16_t>(destination_port->uint), id);
+    r.text(Field::icmp_quoted_community_id, {id, 30});
 }
 
 void Conversation::confirm(std::string_view version) {

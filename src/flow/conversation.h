@@ -11,7 +11,8 @@ class Conversation final : public protocol::Context, public StreamConsumer {
  public:
     Conversation(Tracker& tracker, Flow& flow, int64_t time) : tracker_(tracker), flow_(flow) { now = time; }
 
-    void datagram(int end, Bytes bytes);
+    // `whole`: all of it was captured.
+    void datagram(int end, Bytes bytes, bool whole);
     void tick();
     void finish();
 
@@ -41,6 +42,7 @@ class Conversation final : public protocol::Context, public StreamConsumer {
     void run(const protocol::Protocol& protocol);
     void forget_all();  // nobody wants what follows
     size_t feed(int end, Bytes bytes);
+    void name_quoted(record::Record& record);
 
     Tracker& tracker_;
     Flow& flow_;

@@ -35,11 +35,11 @@ bool make_key(const decode::Packet& p, Key& key) {
     key.family = decode::family(p);
     key.zero = 0;
     key.scope = 0;
-    // Tenants of an overlay may use the same addresses. Both directions of a VXLAN, Geneve or NVGRE segment carry the same id; a
-    // TEID or GRE key differs by direction, and VLANs may.
+    // Tenants of an overlay may use the same addresses. Both directions of a VXLAN or NVGRE segment carry the same id; a TEID, GRE key
+    // or Geneve VNI may differ by direction, and so may a VLAN.
     for (int i = 0; i < p.tunnel_count; i++) {
         const decode::Tunnel& t = p.tunnels[i];
-        if (t.type == decode::TunnelType::vxlan || t.type == decode::TunnelType::geneve || t.type == decode::TunnelType::nvgre)
+        if (t.type == decode::TunnelType::vxlan || t.type == decode::TunnelType::nvgre)
             key.scope = key.scope * 31 + t.id + 1;
     }
     int order = std::memcmp(p.source.bytes.data(), p.destination.bytes.data(), 16);

@@ -150,7 +150,7 @@ void Tracker::datagram(Flow& flow, int end, const decode::Packet& p) {
         }
     }
     if (p.payload.empty()) return;
-    Conversation(*this, flow, p.time).datagram(end, p.payload);
+    Conversation(*this, flow, p.time).datagram(end, p.payload, p.payload.size() >= p.payload_length);
 }
 
 void Tracker::remember_extras(Flow& flow, const decode::Packet& p) {

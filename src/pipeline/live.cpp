@@ -276,6 +276,14 @@ void Live::process(const tap::ProcessEvent& e) {
     }
 }
 
+void Live::clock_stepped(int64_t by_ns, int64_t time_ns) {
+    if (!shard_.wanted(RecordType::event)) return;
+    record::Record& r = shard_.start(RecordType::event, time_ns);
+    r.text(Field::event_action, "clock_step");
+    r.sint(Field::cvf_clock_step, by_ns);
+    shard_.emit_record(r);
+}
+
 void Live::caught_up(int64_t time_ns) {
     shard_.advance(time_ns);
     if (time_ns >= next_poll_) {
@@ -285,12 +293,6 @@ void Live::caught_up(int64_t time_ns) {
     }
     if (time_ns >= next_second_) {
         next_second_ = time_ns + 1'000'000'000;
-        if (int64_t step = clock_.sample(); step && shard_.wanted(RecordType::event)) {
-            record::Record& r = shard_.start(RecordType::event, time_ns);
-            r.text(Field::event_action, "clock_step");
-            r.sint(Field::cvf_clock_step, step);
-            shard_.emit_record(r);
-        }
         if (tap_stats) {
             if (uint64_t lost = tap_stats().lost_events; lost != lost_before_) {
                 owners_.events_lost(time_ns);

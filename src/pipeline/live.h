@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "context/owner_table.h"
-#include "host/clock.h"
 #include "pipeline/shard.h"
 #include "tap/endpoint.h"
 
@@ -36,6 +35,7 @@ class Live final : public tap::EndpointHandler {
     void paired(uint64_t payload_cookie, uint64_t other_cookie, int64_t time_ns) override;
     void tcp_event(const tap::TcpEvent& event) override;
     void process(const tap::ProcessEvent& event) override;
+    void clock_stepped(int64_t by_ns, int64_t time_ns) override;
     void caught_up(int64_t time_ns) override;
 
     // Makes the last records: every conversation as it stands.
@@ -58,7 +58,6 @@ class Live final : public tap::EndpointHandler {
     LiveOptions options_;
     Shard& shard_;
     context::OwnerTable& owners_;
-    host::Clock clock_;
     boost::unordered_flat_map<uint64_t, std::unique_ptr<LiveSocket>> sockets_;
     // The first of two local sockets to go: it names its owner on the conversation's records until the other goes too.
     boost::unordered_flat_map<const flow::Flow*, std::unique_ptr<LiveSocket>> departed_;

@@ -20,10 +20,10 @@ std::string_view action(tap::TcpEventKind kind) {
     return "state";
 }
 
-// TCP states as the kernel numbers them (include/net/tcp_states.h), as RFC 9293 names them.
+// TCP states as the kernel numbers them (include/net/tcp_states.h).
 std::string_view state_name(uint8_t state) {
-    static constexpr std::string_view names[] = {"",           "ESTABLISHED", "SYN-SENT",  "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT",
-                                                 "CLOSED",     "CLOSE-WAIT",  "LAST-ACK",  "LISTEN",       "CLOSING",    "SYN-RECEIVED"};
+    static constexpr std::string_view names[] = {"",           "established", "syn_sent", "syn_received", "fin_wait_1", "fin_wait_2",  "time_wait",
+                                                 "closed",     "close_wait",  "last_ack", "listen",       "closing",    "syn_received"};
     return state < std::size(names) ? names[state] : std::string_view();
 }
 

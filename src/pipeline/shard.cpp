@@ -115,9 +115,18 @@ void Shard::health(int64_t now, std::string_view source, const std::function<voi
     r.uint(Field::reassembly_overruns, tracker_.reassembly_overruns());
     auto protocols = protocol::all_protocols();
     for (size_t i = 0; i < protocols.size(); i++) {
-        if (flows.violations[i] == 0) continue;
-        std::string key = "cvf.violations." + std::string(protocols[i]->name);
-        if (auto field = record::field_by_key(key)) r.uint(*field, flows.violations[i]);
+        // A protocol with a form for each transport stands in the registry more than once, under one name.
+        const std::string_view name = protocols[i]->name;
+        auto same = [&](size_t j) { return protocols[j]->name == name; };
+        uint64_t count = 0;
+        bool told = false;
+        for (size_t j = 0; j < protocols.size(); j++) {
+            if (!same(j)) continue;
+            told |= j < i;
+            count += flows.violations[j];
+        }
+        if (told || count == 0) continue;
+        if (auto field = record::field_by_key("cvf.violations." + std::string(name))) r.uint(*field, count);
     }
     uint64_t made = 0, written = 0, lost = 0;
     for (auto& outlet : outlets_) {

@@ -96,7 +96,7 @@ class Dissector {
     virtual ~Dissector() = default;
     // See the head of this file. Returns the bytes consumed.
     virtual size_t data(Direction dir, Bytes bytes, Context& ctx) = 0;
-    // `bytes` bytes of this direction were not seen (lost, cut by the payload budget, or over the limit). What was pending is gone.
+    // `bytes` bytes of this direction were not seen (lost, cut by the payload budget, or over the limit). What was pending is gone and counted in.
     virtual void gap(Direction dir, uint64_t bytes, Context& ctx) { (void)dir, (void)bytes, (void)ctx; }
     // The direction has ended (FIN). Not called for datagrams.
     virtual void close(Direction dir, Context& ctx) { (void)dir, (void)ctx; }

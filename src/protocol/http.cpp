@@ -11,12 +11,8 @@
 // Lost bytes: inside a body of known length the parse goes on exactly behind it. Elsewhere the direction is lost until a delivery
 // begins with a first line; what was going on is recorded as truncated.
 #include <algorithm>
-#include <string>
 
-#include "protocol/dissector.h"
-#include "protocol/http_body.h"
-#include "protocol/http_exchange.h"
-#include "protocol/http_head.h"
+#include "protocol/http_connection.h"
 #include "protocol/http_text.h"
 
 namespace cvf::protocol {
@@ -29,82 +25,7 @@ constexpr std::string_view versions[] = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.5
 // Requests that may wait for responses; behind them the oldest is recorded without one.
 constexpr size_t max_waiting = 64;
 
-enum class Role : uint8_t { client = 0, server = 1 };
-
-enum class Phase : uint8_t {
-    head,     // at the start of a message, or inside its head
-    body,     // inside its body
-    waiting,  // client: behind CONNECT or Upgrade, until the response tells what the bytes are
-    lost,     // bytes are missing: until a delivery begins with a first line
-};
-
-struct Side {
-    Phase phase = Phase::head;
-    bool begun = false;       // a message has begun: `start` holds
-    bool salvaged = false;    // the record of the head being received was written already
-    bool after_loss = false;  // bytes were lost since the last message
-    int64_t start = 0;        // time of its first byte
-    size_t scanned = 0;       // bytes of an incomplete head in which its end is not
-    uint64_t head_size = 0;
-    Body body;
-    std::string partial;  // copy of an incomplete head: what a gap leaves of it
-};
-
-class Http final : public Dissector {
- public:
-    Http() = default;
-    Http(const Http&) = delete;
-    Http& operator=(const Http&) = delete;
-    ~Http() override {
-        while (front_) drop_front();
-    }
-
-    size_t data(Direction dir, Bytes bytes, Context& ctx) override;
-    void gap(Direction dir, uint64_t bytes, Context& ctx) override;
-    void close(Direction dir, Context& ctx) override;
-    void finish(Context& ctx) override;
-
- private:
-    Role role_of(Direction dir) const { return dir == client_ ? Role::client : Role::server; }
-    Direction direction_of(Role role) const { return role == Role::client ? client_ : opposite(client_); }
-    Side& side(Role role) { return sides_[static_cast<size_t>(role)]; }
-
-    Role find_client(Direction dir, std::string_view text, Context& ctx);
-    bool head(Role role, std::string_view text, Head& head, Context& ctx, size_t& used);
-    bool head_ended(Side& side, std::string_view text);
-    void on_request(Head& head, Context& ctx, bool cut);
-    bool on_response(Head& head, Context& ctx, bool cut);
-    void on_simple_response(Context& ctx);
-    Framing response_framing(const Head& head) const;
-    void message_ended(Role role, Context& ctx);
-    void salvage(Role role, Context& ctx);
-    void lose(Role role, Context& ctx);
-    void report(std::string_view reason, Exchange* exchange, Context& ctx);
-    void confirm(const Head& head, Context& ctx);
-
-    void push(Exchange* exchange);
-    void drop_front();
-    void emit_front(Context& ctx);
-
-    Direction client_ = Direction::from_initiator;
-    bool client_known_ = false;
-    bool confirmed_ = false;
-    bool named_ = false;
-    bool over_ = false;  // handed over, or of no interest
-    uint8_t version_ = 255;
-    bool response_repeated_ = false;
-    uint32_t sequence_ = 0;
-    Side sides_[2];
-
-    // Exchanges in the order of their requests; the front one's response is next or has begun.
-    Exchange* front_ = nullptr;
-    Exchange* back_ = nullptr;
-    size_t waiting_ = 0;
-    Exchange* receiving_ = nullptr;  // its request's body is being received
-    // Texts of the front's response: borrowed from the head that is being worked on, or kept from an earlier call.
-    const Head* response_head_ = nullptr;
-    KeptItems response_kept_;
-};
+}  // namespace
 
 size_t Http::data(Direction dir, Bytes bytes, Context& ctx) {
     if (over_) return 0;
@@ -210,7 +131,6 @@ bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size
         return true;
     }
     used = head.size;
-    s.head_size = head.size;
     if (role == Role::client) {
         on_request(head, ctx, false);
         return true;
@@ -400,177 +320,7 @@ bool Http::on_response(Head& head, Context& ctx, bool cut) {
     return true;
 }
 
-void Http::message_ended(Role role, Context& ctx) {
-    Side& s = side(role);
-    s.phase = Phase::head;
-    s.begun = false;
-    if (role == Role::client) {
-        Exchange* x = receiving_;
-        receiving_ = nullptr;
-        if (!x) return;
-        x->request_body = s.body.body_bytes();
-        x->request_size += s.body.wire_bytes();
-        x->request_size_known = true;
-        x->request_done = true;
-    } else {
-        if (!front_) return;
-        front_->response_body = s.body.body_bytes();
-        front_->response_size += s.body.wire_bytes();
-        front_->response_size_known = true;
-        front_->response_done = true;
-        front_->response_end = ctx.now;
-    }
-    if (front_ && front_->request_done && front_->response_done) emit_front(ctx);
-}
-
-void Http::gap(Direction dir, uint64_t bytes, Context& ctx) {
-    if (over_) return;
-    const Role role = role_of(dir);
-    Side& s = side(role);
-    switch (s.phase) {
-        case Phase::body:
-            switch (s.body.gap(dir, bytes, ctx)) {
-                case Body::Step::more:
-                    break;
-                case Body::Step::complete:
-                    message_ended(role, ctx);
-                    break;
-                case Body::Step::malformed:
-                    lose(role, ctx);
-                    break;
-            }
-            break;
-        case Phase::head:
-            salvage(role, ctx);
-            lose(role, ctx);
-            break;
-        case Phase::waiting:
-            lose(role, ctx);
-            break;
-        case Phase::lost:
-            break;
-    }
-    response_head_ = nullptr;
-}
-
-// Takes what there is of a head that will not be completed.
-void Http::salvage(Role role, Context& ctx) {
-    Side& s = side(role);
-    if (s.partial.empty()) return;
-    const std::string partial = std::move(s.partial);
-    s.partial.clear();
-    s.scanned = 0;
-    if (s.salvaged) return;
-    Head head;
-    if (role == Role::client) {
-        if (head.parse_request(partial, true) != Head::Parsed::complete) return;
-        on_request(head, ctx, true);
-        s.salvaged = true;
-    } else {
-        if (head.parse_response(partial, true) != Head::Parsed::complete) return;
-        if (on_response(head, ctx, true) && front_ && front_->response_seen) emit_front(ctx);
-        response_head_ = nullptr;
-    }
-}
-
-// The place in this direction is not known any more.
-void Http::lose(Role role, Context& ctx) {
-    Side& s = side(role);
-    const bool in_body = s.phase == Phase::body;
-    s.phase = Phase::lost;
-    s.begun = s.salvaged = false;
-    s.after_loss = true;
-    s.scanned = 0;
-    std::string().swap(s.partial);
-    if (!in_body) return;
-    if (role == Role::client) {
-        if (!receiving_) return;
-        receiving_->truncated = true;
-        receiving_->request_done = true;
-        receiving_ = nullptr;
-        if (front_ && front_->request_done && front_->response_done) emit_front(ctx);
-    } else if (front_ && front_->response_seen) {
-        s.body.end(direction_of(role), ctx);
-        front_->response_body = s.body.body_bytes();
-        front_->response_size += s.body.wire_bytes();
-        front_->response_size_known = true;
-        front_->response_end = ctx.now;
-        front_->truncated = true;
-        front_->response_done = true;
-        emit_front(ctx);
-    }
-}
-
-void Http::close(Direction dir, Context& ctx) {
-    if (over_) return;
-    const Role role = role_of(dir);
-    Side& s = side(role);
-    salvage(role, ctx);
-    if (s.phase == Phase::body) {
-        if (s.body.end(dir, ctx)) {
-            message_ended(role, ctx);
-        } else {
-            Exchange* x = role == Role::client ? receiving_ : front_;
-            if (x && x->error.empty()) x->error = role == Role::client ? "incomplete_request" : "incomplete_response";
-            message_ended(role, ctx);
-        }
-    }
-    if (role == Role::server && s.phase != Phase::lost)
-        while (front_) {
-            if (!front_->response_seen) front_->error = "no_response";
-            emit_front(ctx);
-        }
-}
-
-void Http::finish(Context& ctx) {
-    if (over_) return;
-    over_ = true;
-    salvage(Role::client, ctx);
-    salvage(Role::server, ctx);
-    for (Role role : {Role::client, Role::server}) {
-        Side& s = side(role);
-        Exchange* x = role == Role::client ? receiving_ : front_;
-        if (s.phase != Phase::body || !x) continue;
-        // Cut short by the end of the conversation as we see it: what is known goes on the record.
-        if (!s.body.end(direction_of(role), ctx)) x->truncated = true;
-        message_ended(role, ctx);
-    }
-    while (front_) emit_front(ctx);
-}
-
-void Http::report(std::string_view reason, Exchange* exchange, Context& ctx) {
-    if (exchange && exchange->violation.empty()) exchange->violation = reason;
-    ctx.violation(reason);
-}
-
-void Http::push(Exchange* exchange) {
-    (back_ ? back_->next : front_) = exchange;
-    back_ = exchange;
-    ++waiting_;
-}
-
-void Http::drop_front() {
-    Exchange* x = front_;
-    front_ = x->next;
-    if (!front_) back_ = nullptr;
-    if (receiving_ == x) receiving_ = nullptr;
-    --waiting_;
-    Exchange::free(x);
-}
-
-void Http::emit_front(Context& ctx) {
-    const Exchange& x = *front_;
-    if (ctx.wanted(record::RecordType::http)) {
-        record::Record& record = ctx.start(record::RecordType::http, x.request_seen ? x.request_start : x.response_start);
-        fill_record(record, x, response_head_ ? response_head_->items() : response_kept_.items(), response_repeated_);
-        ctx.emit(record);
-    }
-    if (x.response_seen) {
-        response_head_ = nullptr;
-        response_kept_.clear();
-    }
-    drop_front();
-}
+namespace {
 
 Match match(Direction, Bytes bytes, uint16_t, uint16_t) {
     const std::string_view text = decode::as_text(bytes);

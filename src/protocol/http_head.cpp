@@ -40,7 +40,7 @@ void Head::begin() {
     method = Method::other;
     port = 0;
     expect_continue = tunnel_made = shortened = repeated = absolute = false;
-    has_length = bad_length = has_transfer_encoding = chunked = false;
+    has_length = has_transfer_encoding = chunked = false;
     length = 0;
     violation = {};
     seen_ = 0;
@@ -240,17 +240,26 @@ void Head::add_url(Slot slot, std::string_view value) {
 
 // One number, or the same number several times (RFC 9112 section 6.3 rule 5).
 void Head::set_length(std::string_view value) {
+    if (!has_length && !value.empty() && value.size() <= 19) {  // 19 digits fit into 64 bits
+        uint64_t number = 0;
+        size_t n = 0;
+        for (; n < value.size() && is_digit(value[n]); ++n) number = number * 10 + static_cast<uint64_t>(value[n] - '0');
+        if (n == value.size()) {
+            has_length = true;
+            length = number;
+            return;
+        }
+    }
     for (;;) {
         const size_t comma = value.find(',');
         const std::string_view part = trim(value.substr(0, comma));
         uint64_t number = 0;
-        bool good = !part.empty() && part.size() <= 19;  // 19 digits fit into 64 bits
+        bool good = !part.empty() && part.size() <= 19;
         for (char c : part) {
             if (!is_digit(c)) good = false;
             number = number * 10 + static_cast<uint64_t>(c - '0');
         }
         if (!good) {
-            bad_length = !has_length;
             violate("Content-Length that is no number");
         } else if (!has_length) {
             has_length = true;

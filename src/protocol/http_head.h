@@ -98,7 +98,6 @@ class Head {
     bool repeated;  // some header stands more than once
     // Framing.
     bool has_length;
-    bool bad_length;
     bool has_transfer_encoding;
     bool chunked;  // the last transfer coding
     uint64_t length;

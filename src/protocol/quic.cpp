@@ -325,8 +325,10 @@ void Connection::report(Context& ctx) {
         for (size_t i = 0; i < offered_count_; ++i) names[i] = version_text(offered_versions_[i], record);
         record.texts(Field::quic_version_negotiation, std::span(names.data(), offered_count_));
     }
-    if (session_.known()) session_.write(record, ctx.now);
-    if (session_.has_client_hello()) write_transport_parameters(session_.hello().transport_parameters, record);
+    if (session_.known()) {
+        session_.write(record, ctx.now);
+        if (session_.has_client_hello()) write_transport_parameters(session_.hello().transport_parameters, record);
+    }
     if (has_close_) {
         record.uint(Field::quic_close_code, close_.code);
         if (close_.reason_size > 0) record.text(Field::quic_close_reason, {close_.reason.data(), close_.reason_size});

@@ -1,0 +1,91 @@
+// The state of one HTTP/1 connection: where each direction is, and the exchanges that wait for their end. http.cpp has the way in
+// (heads and bodies as they come), http_ending.cpp every way out (ends, losses, records).
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/dissector.h"
+#include "protocol/http_body.h"
+#include "protocol/http_exchange.h"
+#include "protocol/http_head.h"
+
+namespace cvf::protocol::http1 {
+
+enum class Role : uint8_t { client = 0, server = 1 };
+
+enum class Phase : uint8_t {
+    head,     // at the start of a message, or inside its head
+    body,     // inside its body
+    waiting,  // client: behind CONNECT or Upgrade, until the response tells what the bytes are
+    lost,     // bytes are missing: until a delivery begins with a first line
+};
+
+struct Side {
+    Phase phase = Phase::head;
+    bool begun = false;       // a message has begun: `start` holds
+    bool salvaged = false;    // the record of the head being received was written already
+    bool after_loss = false;  // bytes were lost since the last message
+    int64_t start = 0;        // time of its first byte
+    size_t scanned = 0;       // bytes of an incomplete head in which its end is not
+    Body body;
+    std::string partial;  // copy of an incomplete head: what a gap leaves of it
+};
+
+class Http final : public Dissector {
+ public:
+    Http() = default;
+    Http(const Http&) = delete;
+    Http& operator=(const Http&) = delete;
+    ~Http() override {
+        while (front_) drop_front();
+    }
+
+    size_t data(Direction dir, Bytes bytes, Context& ctx) override;
+    void gap(Direction dir, uint64_t bytes, Context& ctx) override;
+    void close(Direction dir, Context& ctx) override;
+    void finish(Context& ctx) override;
+
+ private:
+    Role role_of(Direction dir) const { return dir == client_ ? Role::client : Role::server; }
+    Direction direction_of(Role role) const { return role == Role::client ? client_ : opposite(client_); }
+    Side& side(Role role) { return sides_[static_cast<size_t>(role)]; }
+
+    Role find_client(Direction dir, std::string_view text, Context& ctx);
+    bool head(Role role, std::string_view text, Head& head, Context& ctx, size_t& used);
+    bool head_ended(Side& side, std::string_view text);
+    void on_request(Head& head, Context& ctx, bool cut);
+    bool on_response(Head& head, Context& ctx, bool cut);
+    void on_simple_response(Context& ctx);
+    Framing response_framing(const Head& head) const;
+    void message_ended(Role role, Context& ctx);
+    void salvage(Role role, Context& ctx);
+    void lose(Role role, Context& ctx);
+    void report(std::string_view reason, Exchange* exchange, Context& ctx);
+    void confirm(const Head& head, Context& ctx);
+
+    void push(Exchange* exchange);
+    void drop_front();
+    void emit_front(Context& ctx);
+
+    Direction client_ = Direction::from_initiator;
+    bool client_known_ = false;
+    bool confirmed_ = false;
+    bool named_ = false;
+    bool over_ = false;  // handed over, or of no interest
+    uint8_t version_ = 255;
+    bool response_repeated_ = false;
+    uint32_t sequence_ = 0;
+    Side sides_[2];
+
+    // Exchanges in the order of their requests; the front one's response is next or has begun.
+    Exchange* front_ = nullptr;
+    Exchange* back_ = nullptr;
+    size_t waiting_ = 0;
+    Exchange* receiving_ = nullptr;  // its request's body is being received
+    // Texts of the front's response: borrowed from the head that is being worked on, or kept from an earlier call.
+    const Head* response_head_ = nullptr;
+    KeptItems response_kept_;
+};
+
+}  // namespace cvf::protocol::http1

@@ -82,6 +82,8 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     }
     pipeline::ShardOptions options;
     options.flow = flow_options(settings);
+    // Nobody waits for interim numbers of what is over already; asked for, they are there.
+    if (settings.origin("flow.interim").empty()) options.flow.report_every = 0;
     if (!settings.origin("node").empty()) options.host_name = settings.node;
     std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
     outlets.push_back(std::move(*outlet));

@@ -180,7 +180,7 @@ constexpr Option table[] = {
     {"command-line", OptionType::toggle, live, "", "off", "Record command lines of processes, which may hold secrets",
      toggle<&Settings::command_line>},
     {"watch-self", OptionType::toggle, live, "", "off", "Record the agent's own traffic too", toggle<&Settings::watch_self>},
-    {"flow.interim", OptionType::duration, flows, "DURATION", "60s",
+    {"flow.interim", OptionType::duration, flows, "DURATION", "60s; read: 0",
      "Time between interim flow records of a conversation; 0: only final ones", duration<&Settings::flow_interim>},
     {"flow.max", OptionType::count, flows, "N", "200000", "Conversations followed at once; beyond it the idlest is ended",
      count<&Settings::flow_max, 16, 100'000'000>},

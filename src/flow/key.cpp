@@ -42,8 +42,12 @@ bool make_key(const decode::Packet& p, Key& key) {
         if (t.type == decode::TunnelType::vxlan || t.type == decode::TunnelType::nvgre)
             key.scope = key.scope * 31 + t.id + 1;
     }
-    int order = std::memcmp(p.source.bytes.data(), p.destination.bytes.data(), 16);
-    bool forward = order < 0 || (order == 0 && source_port <= destination_port);
+    const uint64_t source_high = decode::load_be64(p.source.bytes.data()), destination_high = decode::load_be64(p.destination.bytes.data());
+    bool forward = source_high < destination_high;
+    if (source_high == destination_high) {
+        const uint64_t source_low = decode::load_be64(p.source.bytes.data() + 8), destination_low = decode::load_be64(p.destination.bytes.data() + 8);
+        forward = source_low != destination_low ? source_low < destination_low : source_port <= destination_port;
+    }
     if (forward) {
         key.a = p.source, key.b = p.destination;
         key.a_port = source_port, key.b_port = destination_port;

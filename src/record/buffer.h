@@ -21,6 +21,7 @@ class Buffer {
         size_ += text.size();
     }
     std::string_view view() const { return {data_.get(), size_}; }
+    size_t room() const { return capacity_ - size_; }
     size_t size() const { return size_; }
     char& at(size_t i) { return data_[i]; }
     bool empty() const { return size_ == 0; }

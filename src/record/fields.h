@@ -62,7 +62,6 @@ inline constexpr size_t type_count = static_cast<size_t>(RecordType::count);
 
 struct FieldInfo {
     std::string_view key;       // "dns.question.name"
-    std::string_view json_key;  // ",\"dns.question.name\":", ready to copy
     std::string_view types;     // record types that may carry it, separated by spaces; "*" for all
     std::string_view doc;
     Kind kind;
@@ -74,7 +73,19 @@ struct TypeInfo {
     std::string_view doc;
 };
 
-const FieldInfo& info(Field field);
+// A key as JSON has it, `,"dns.question.name":`, in a place of one size for all: copying 32 bytes without a look at the length beats
+// copying exactly.
+struct JsonKey {
+    char text[95];
+    uint8_t size;
+};
+
+// The tables, in the order of Field; through info() and json_key().
+extern const FieldInfo field_table[field_count];
+extern const JsonKey json_keys[field_count];
+
+inline const FieldInfo& info(Field field) { return field_table[static_cast<size_t>(field)]; }
+inline const JsonKey& json_key(Field field) { return json_keys[static_cast<size_t>(field)]; }
 const TypeInfo& info(RecordType type);
 
 // The field or type with exactly this name.

@@ -3,6 +3,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "record/text.h"
 
@@ -71,30 +74,62 @@ size_t write_special(const uint8_t* p, size_t left, char*& out) {
     return 1;
 }
 
-// True when none of the eight bytes needs escaping or is outside ASCII.
-bool all_plain(uint64_t w) {
-    constexpr uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
-    auto has_zero = [](uint64_t x) { return (x - ones) & ~x & highs; };
-    uint64_t below_space = (w - ones * 0x20) & ~w & highs;
-    return ((w & highs) | below_space | has_zero(w ^ ones * '"') | has_zero(w ^ ones * '\\') | has_zero(w ^ ones * 0x7f)) == 0;
+#if defined(__SSE2__)
+constexpr size_t block = 16;
+// Copies 16 bytes; true when none of them needs escaping or is outside ASCII.
+inline bool copy_block(char* out, const uint8_t* p) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), v);
+    // As signed bytes, control characters and all beyond ASCII are below a space.
+    const __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    const __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+                                         _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+    return _mm_movemask_epi8(_mm_or_si128(low, special)) == 0;
+}
+#else
+constexpr size_t block = 8;
+#endif
+
+template <typename Word>
+inline bool copy_word(char* out, const uint8_t* p) {
+    constexpr Word ones = static_cast<Word>(0x0101010101010101), highs = static_cast<Word>(0x8080808080808080);
+    Word w;
+    std::memcpy(&w, p, sizeof w);
+    std::memcpy(out, &w, sizeof w);
+    auto zero = [](Word x) { return static_cast<Word>((x - ones) & ~x & highs); };
+    const Word below_space = static_cast<Word>((w - ones * 0x20) & ~w & highs);
+    return ((w & highs) | below_space | zero(w ^ static_cast<Word>(ones * '"')) | zero(w ^ static_cast<Word>(ones * '\\')) |
+            zero(w ^ static_cast<Word>(ones * 0x7f))) == 0;
+}
+#if !defined(__SSE2__)
+inline bool copy_block(char* out, const uint8_t* p) { return copy_word<uint64_t>(out, p); }
+#endif
+
+// Copies text that needs no escaping; false when it does, and then what was written means nothing. The last block overlaps the one
+// before it, so that no text of four bytes or more is looked at byte by byte.
+inline bool copy_plain(char* out, const uint8_t* p, size_t n) {
+    if (n >= block) {
+        const size_t last = n - block;
+        for (size_t i = 0; i < last; i += block)
+            if (!copy_block(out + i, p + i)) return false;
+        return copy_block(out + last, p + last);
+    }
+    if (n >= 8) return copy_word<uint64_t>(out, p) && copy_word<uint64_t>(out + n - 8, p + n - 8);
+    if (n >= 4) return copy_word<uint32_t>(out, p) && copy_word<uint32_t>(out + n - 4, p + n - 4);
+    for (size_t i = 0; i < n; i++) {
+        if (!plain[p[i]]) return false;
+        out[i] = static_cast<char>(p[i]);
+    }
+    return true;
 }
 
 char* write_string(char* out, std::string_view text) {
     *out++ = '"';
     const auto* p = reinterpret_cast<const uint8_t*>(text.data());
-    const uint8_t* end = p + text.size();
-    while (p < end) {
-        while (end - p >= 8) {
-            uint64_t w;
-            std::memcpy(&w, p, 8);
-            if (!all_plain(w)) break;
-            std::memcpy(out, p, 8);
-            out += 8;
-            p += 8;
-        }
-        // The rest of a run, or the end of the text.
-        const uint8_t* stop = end - p >= 8 ? p + 8 : end;
-        while (p < stop) {
+    if (copy_plain(out, p, text.size())) [[likely]] {
+        out += text.size();
+    } else {
+        for (const uint8_t* end = p + text.size(); p < end;) {
             if (plain[*p])
                 *out++ = static_cast<char>(*p++);
             else
@@ -189,14 +224,46 @@ bool always_written(Field f) {
     return f == Field::timestamp || f == Field::record_type || f == Field::record_id || f == Field::flow_id;
 }
 
-void write_set(std::span<const Value> values, const Projection* projection, Buffer& out) {
+inline char* write_key(char* out, Field f) {
+    const JsonKey& key = json_key(f);
+    std::memcpy(out, key.text, 32);
+    if (key.size > 32) [[unlikely]]
+        std::memcpy(out + 32, key.text + 32, 63);
+    return out + key.size;
+}
+
+// Where the next byte goes, and where room ends: the buffer's own, kept in registers while a record is written.
+struct Cursor {
+    Buffer& buffer;
+    char* at;
+    const char* end;
+
+    explicit Cursor(Buffer& out) : buffer(out), at(out.reserve(1)), end(at + out.room()) {}
+    void need(size_t n) {
+        if (static_cast<size_t>(end - at) < n) [[unlikely]] {
+            buffer.commit(at);
+            at = buffer.reserve(n);
+            end = at + buffer.room();
+        }
+    }
+};
+
+void write_set(std::span<const Value> values, const Projection* projection, Cursor& c) {
+    constexpr size_t key_room = 96;
     for (const Value& v : values) {
         if (projection && !always_written(v.field) && !projection->has(v.field)) continue;
-        if (v.kind == Kind::real && !std::isfinite(v.real)) continue;
-        const std::string_view key = info(v.field).json_key;
-        char* p = out.reserve(key.size() + room(v));
-        std::memcpy(p, key.data(), key.size());
-        out.commit(write_value(p + key.size(), v));
+        // Text and counts are what most values are: their writing is worth having here.
+        if (v.kind == Kind::text) {
+            c.need(key_room + string_room(v.size));
+            c.at = write_string(write_key(c.at, v.field), v.as_text());
+        } else if (v.kind == Kind::uint) {
+            c.need(key_room + 20);
+            c.at = write_uint(write_key(c.at, v.field), v.uint);
+        } else {
+            if (v.kind == Kind::real && !std::isfinite(v.real)) continue;
+            c.need(key_room + room(v));
+            c.at = write_value(write_key(c.at, v.field), v);
+        }
     }
 }
 
@@ -204,13 +271,14 @@ void write_set(std::span<const Value> values, const Projection* projection, Buff
 
 void write_json(const Record& record, const Projection* projection, Buffer& out) {
     const size_t start = out.size();
-    write_set(record.values(), projection, out);
-    for (const FieldSet* set : record.attached()) write_set(set->values(), projection, out);
-    char* p = out.reserve(2);
-    out.at(start) = '{';  // every key begins with a comma; @timestamp's, the first, becomes the brace
-    p[0] = '}';
-    p[1] = '\n';
-    out.commit(p + 2);
+    Cursor cursor(out);
+    write_set(record.values(), projection, cursor);
+    for (const FieldSet* set : record.attached()) write_set(set->values(), projection, cursor);
+    cursor.need(2);
+    cursor.at[0] = '}';
+    cursor.at[1] = '\n';
+    out.commit(cursor.at + 2);
+    out.at(start) = '{';  // every key begins with a comma; that of @timestamp, the first, becomes the brace
 }
 
 void write_json_string(std::string_view text, Buffer& out) {

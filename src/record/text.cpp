@@ -32,7 +32,17 @@ constexpr auto octets = [] {
     return t;
 }();
 
-char* pair(char* out, uint64_t v) {
+constexpr auto powers_of_ten = [] {
+    std::array<uint64_t, 20> t{};
+    uint64_t p = 1;
+    for (auto& x : t) {
+        x = p;
+        p *= 10;
+    }
+    return t;
+}();
+
+inline char* pair(char* out, uint64_t v) {
     std::memcpy(out, &two_digits[2 * v], 2);
     return out + 2;
 }
@@ -110,22 +120,20 @@ char* write_uint(char* out, uint64_t v) {
         return out + 1;
     }
     if (v < 100) return pair(out, v);
-    char digits[20];
-    char* p = digits + sizeof digits;
+    // Digits from the bit length: log10(2) is about 1233/4096, corrected by one comparison.
+    const auto guess = static_cast<unsigned>((64 - __builtin_clzll(v)) * 1233 >> 12);
+    const unsigned digits = guess + (v >= powers_of_ten[guess]);
+    char* p = out + digits;
     while (v >= 100) {
         p -= 2;
         pair(p, v % 100);
         v /= 100;
     }
-    if (v >= 10) {
-        p -= 2;
-        pair(p, v);
-    } else {
-        *--p = static_cast<char>('0' + v);
-    }
-    auto n = static_cast<size_t>(digits + sizeof digits - p);
-    std::memcpy(out, p, n);
-    return out + n;
+    if (v >= 10)
+        pair(p - 2, v);
+    else
+        p[-1] = static_cast<char>('0' + v);
+    return out + digits;
 }
 
 char* write_ip(char* out, std::span<const uint8_t> bytes) {
@@ -146,20 +154,23 @@ char* write_time(char* out, int64_t unix_ns) {
     int64_t seconds = unix_ns / 1'000'000'000;
     int64_t rest = unix_ns % 1'000'000'000;
     if (rest < 0) rest += 1'000'000'000, seconds--;
-    // Neighbouring records mostly share the second: its text is kept per thread.
-    thread_local int64_t kept_second = INT64_MIN;
+    // Neighbouring records share the day and mostly the second: their text is kept per thread.
+    thread_local int64_t kept_second = INT64_MIN, kept_day = INT64_MIN;
     thread_local char kept[20];
     if (seconds != kept_second) {
         int64_t days = seconds / 86400, of_day = seconds % 86400;
         if (of_day < 0) of_day += 86400, days--;
-        write_date(kept, days);
-        kept[10] = 'T';
-        pair(kept + 11, static_cast<uint64_t>(of_day / 3600));
-        kept[13] = ':';
-        pair(kept + 14, static_cast<uint64_t>(of_day / 60 % 60));
-        kept[16] = ':';
-        pair(kept + 17, static_cast<uint64_t>(of_day % 60));
-        kept[19] = '.';
+        if (days != kept_day) {
+            write_date(kept, days);
+            kept_day = days;
+            kept[10] = 'T';
+            kept[13] = kept[16] = ':';
+            kept[19] = '.';
+        }
+        const auto s = static_cast<uint32_t>(of_day);
+        pair(kept + 11, s / 3600);
+        pair(kept + 14, s / 60 % 60);
+        pair(kept + 17, s % 60);
         kept_second = seconds;
     }
     std::memcpy(out, kept, 20);

@@ -23,17 +23,20 @@ uint64_t random_seed() {
 
 tap::Verdict verdict_of(protocol::Want want) {
     switch (want) {
-        case protocol::Want::all: return tap::Verdict::all;
-        case protocol::Want::heads: return tap::Verdict::heads;
-        case protocol::Want::none: return tap::Verdict::none;
+        case protocol::Want::all:
+            return tap::Verdict::all;
+        case protocol::Want::heads:
+            return tap::Verdict::heads;
+        case protocol::Want::none:
+            return tap::Verdict::none;
     }
     return tap::Verdict::budget;
 }
 
 class LocalAgent final : public Agent {
  public:
-    LocalAgent(const config::Settings& settings, const flow::Options& flow, std::vector<std::unique_ptr<pipeline::Outlet>> outlets,
-               host::CgroupTree cgroups)
+    LocalAgent(const config::Settings& settings, const flow::Options& flow,
+               std::vector<std::unique_ptr<pipeline::Outlet>> outlets, host::CgroupTree cgroups)
         : cgroups_(std::move(cgroups)),
           owners_(owner_options(settings)),
           shard_(shard_options(settings, flow), std::move(outlets), &hub_),
@@ -51,7 +54,9 @@ class LocalAgent final : public Agent {
         if (!tap) return tap.error() + "\n`cvf doctor` says more; `cvf read FILE` works without privileges";
         tap_ = std::move(*tap);
         live_.tap_stats = [this] { return tap_->stats(); };
-        shard_.on_want = [this](uint64_t cookie, bool egress, protocol::Want want) { tap_->set_want(cookie, egress, verdict_of(want)); };
+        shard_.on_want = [this](uint64_t cookie, bool egress, protocol::Want want) {
+            tap_->set_want(cookie, egress, verdict_of(want));
+        };
         return std::nullopt;
     }
 
@@ -68,6 +73,7 @@ class LocalAgent final : public Agent {
                 each_second();
             }
         }
+        tap_->report();
         live_.finish(clock_.utc(static_cast<uint64_t>(host::monotonic_now())));
         for (auto& outlet : shard_.outlets()) outlet->sink().finish();
         return good;

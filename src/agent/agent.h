@@ -1,6 +1,7 @@
 // One node's agent: the endpoint tap, a shard, its outlets and the owners, put together.
 //
-// Thread rule: start(), run() and the destructor on one thread, which is the data path's. numbers() and hub() may be used by others.
+// Thread rule: start(), run() and the destructor on one thread, which is the data path's. numbers() and hub() may be used by
+// others.
 #pragma once
 
 #include <atomic>

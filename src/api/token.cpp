@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <strings.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,8 +74,10 @@ bool same_token(std::string_view given, std::string_view wanted) {
 
 bool authorized(std::string_view authorization, std::string_view token) {
     constexpr std::string_view scheme = "Bearer ";
-    if (authorization.size() <= scheme.size() || strncasecmp(authorization.data(), scheme.data(), scheme.size()) != 0)
-        return false;
+    if (authorization.size() <= scheme.size()) return false;
+    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+    for (size_t i = 0; i < scheme.size(); i++)
+        if (lower(authorization[i]) != lower(scheme[i])) return false;
     authorization.remove_prefix(scheme.size());
     while (authorization.starts_with(' ')) authorization.remove_prefix(1);
     return same_token(authorization, token);

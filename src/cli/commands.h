@@ -1,5 +1,5 @@
-// The verbs of the program, one function each. All print what they have to say to people on standard error, records on standard output,
-// and return the exit status.
+// The verbs of the program, one function each. All print what they have to say to people on standard error, records on standard
+// output, and return the exit status.
 #pragma once
 
 #include <string>

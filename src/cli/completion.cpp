@@ -12,7 +12,10 @@ namespace {
 constexpr struct {
     std::string_view verb;
     uint8_t command;
-} verbs[] = {{"up", config::command_up}, {"read", config::command_read}, {"watch", config::command_watch}, {"doctor", config::command_doctor}};
+} verbs[] = {{"up", config::command_up},
+             {"read", config::command_read},
+             {"watch", config::command_watch},
+             {"doctor", config::command_doctor}};
 
 std::string flags(uint8_t command) {
     std::string out = "--help";
@@ -31,18 +34,25 @@ std::string type_names() {
 }
 
 std::string bash() {
-    std::string out = "_cvf() {\n    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n"
-                      "    if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W 'up read watch doctor completion version --help' -- \"$current\")); return; fi\n"
-                      "    case $previous in\n";
+    std::string out =
+        "_cvf() {\n    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n"
+        "    if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W 'up read watch doctor completion version --help' -- "
+        "\"$current\")); return; fi\n"
+        "    case $previous in\n";
     out += fmt::format("        --types) COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n", type_names());
-    out += "        --format) COMPREPLY=($(compgen -W 'json table' -- \"$current\")); return ;;\n"
-           "        --payload) COMPREPLY=($(compgen -W 'budget full none' -- \"$current\")); return ;;\n"
-           "        --output|--config|--token-file|--cgroup) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n    esac\n"
-           "    case $verb in\n";
+    out +=
+        "        --format) COMPREPLY=($(compgen -W 'json table' -- \"$current\")); return ;;\n"
+        "        --payload) COMPREPLY=($(compgen -W 'budget full none' -- \"$current\")); return ;;\n"
+        "        --output|--config|--token-file|--cgroup) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n    esac\n"
+        "    case $verb in\n";
     for (const auto& v : verbs)
-        out += fmt::format("        {}) [[ $current == -* ]] && COMPREPLY=($(compgen -W '{}' -- \"$current\")) || COMPREPLY=($(compgen -f -- \"$current\")) ;;\n",
-                           v.verb, flags(v.command));
-    out += "        completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$current\")) ;;\n    esac\n}\ncomplete -o filenames -F _cvf cvf\n";
+        out += fmt::format(
+            "        {}) [[ $current == -* ]] && COMPREPLY=($(compgen -W '{}' -- \"$current\")) || COMPREPLY=($(compgen -f -- "
+            "\"$current\")) ;;\n",
+            v.verb, flags(v.command));
+    out +=
+        "        completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$current\")) ;;\n    esac\n}\ncomplete -o filenames -F "
+        "_cvf cvf\n";
     return out;
 }
 
@@ -53,8 +63,8 @@ std::string fish() {
             if (!(o.commands & v.command)) continue;
             std::string help(o.help);
             std::erase(help, '\'');
-            out += fmt::format("complete -c cvf -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", v.verb, config::flag_of(o).substr(2),
-                               o.type == config::OptionType::toggle ? "" : "-r ", help);
+            out += fmt::format("complete -c cvf -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", v.verb,
+                               config::flag_of(o).substr(2), o.type == config::OptionType::toggle ? "" : "-r ", help);
         }
     out += "complete -c cvf -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n";
     return out;

@@ -1,7 +1,7 @@
 // The program: verbs and options (docs/architecture.md has the list), bound from the option table.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 
@@ -56,8 +56,8 @@ void bind_options(CLI::App& app, config::Command command, std::vector<config::Gi
         if (option.type == config::OptionType::toggle)
             app.add_flag_callback(config::flag_of(option), [&given, row] { given.push_back({row, "true"}); }, help);
         else
-            app.add_option_function<std::string>(config::flag_of(option), [&given, row](const std::string& v) { given.push_back({row, v}); },
-                                                 help)
+            app.add_option_function<std::string>(
+                   config::flag_of(option), [&given, row](const std::string& v) { given.push_back({row, v}); }, help)
                 ->type_name(std::string(option.metavar));
     }
 }
@@ -87,12 +87,13 @@ int main(int argc, char** argv) {
     CLI::App app("CVF sees every conversation on this machine, in every network namespace, and tells who said what to whom.\n");
     app.require_subcommand(1);
     app.failure_message(CLI::FailureMessage::simple);
-    app.footer("Examples:\n"
-               "  cvf up                          watch this machine\n"
-               "  cvf read trace.pcapng           turn a capture into records\n"
-               "  cvf watch 'source.port > 1024'  follow a running `cvf up`, filtered\n"
-               "  cvf doctor                      what this kernel allows\n\n"
-               "`cvf VERB --help` shows the options of a verb. Options can stand in /etc/cvf/cvf.yaml and in CVF_* variables too.");
+    app.footer(
+        "Examples:\n"
+        "  cvf up                          watch this machine\n"
+        "  cvf read trace.pcapng           turn a capture into records\n"
+        "  cvf watch 'source.port > 1024'  follow a running `cvf up`, filtered\n"
+        "  cvf doctor                      what this kernel allows\n\n"
+        "`cvf VERB --help` shows the options of a verb. Options can stand in /etc/cvf/cvf.yaml and in CVF_* variables too.");
     std::vector<config::Given> given;
     std::vector<CLI::App*> bound;
     for (const Verb& verb : verbs) {

@@ -42,7 +42,7 @@ std::expected<pipeline::Selection, std::string> make_selection(const config::Set
     return selection;
 }
 
-pipeline::Outlet::Encoder table_encoder() {
+pipeline::Outlet::Encoder table_encoder(bool every_flow) {
     struct State {
         sink::Table table = sink::Table::on(STDOUT_FILENO);
         sink::RowLimit limit{isatty(STDOUT_FILENO) ? size_t{400} : SIZE_MAX};
@@ -50,11 +50,11 @@ pipeline::Outlet::Encoder table_encoder() {
         bool headed = false;
     };
     auto state = std::make_shared<State>();
-    return [state](const record::Record& r, record::Buffer& out) {
-        // A conversation that goes on is not news.
-        if (r.type() == RecordType::flow) {
+    return [state, every_flow](const record::Record& r, record::Buffer& out) {
+        // A conversation that goes on is not news, nor the end of one whose messages have been shown.
+        if (r.type() == RecordType::flow && !every_flow) {
             const record::Value* what = r.find(Field::flow_state);
-            if (what && what->as_text() == "interim") return;
+            if ((what && what->as_text() == "interim") || r.find(Field::network_protocol_name)) return;
         }
         if (!state->limit.allow(std::chrono::steady_clock::now())) return;
         state->line.clear();
@@ -88,8 +88,9 @@ std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const 
         sink = std::move(*file);
     }
     if (live) sink = sink::make_threaded_sink(std::move(sink));
-    return std::make_unique<pipeline::Outlet>(std::move(*selection), std::move(sink),
-                                              wants_table(settings) ? table_encoder() : pipeline::Outlet::Encoder());
+    return std::make_unique<pipeline::Outlet>(
+        std::move(*selection), std::move(sink),
+        wants_table(settings) ? table_encoder(!settings.types.empty()) : pipeline::Outlet::Encoder());
 }
 
 }  // namespace cvf::cli

@@ -17,7 +17,9 @@ namespace cvf::cli {
 namespace {
 
 std::atomic<bool> stop;
-void on_signal(int) { stop = true; }
+void on_signal(int) {
+    stop = true;
+}
 
 std::vector<api::Metric> metrics(const agent::Numbers& n) {
     using api::Metric;
@@ -35,7 +37,8 @@ std::vector<api::Metric> metrics(const agent::Numbers& n) {
         Metric::counter("cvf_kernel_events_total", "Events from the kernel", n.tap.events),
         Metric::counter("cvf_kernel_events_lost_total", "Events that found their buffer full", n.tap.lost_events),
         Metric::counter("cvf_kernel_events_late_total", "Events that came after their turn in time", n.tap.late_events),
-        Metric::counter("cvf_sockets_untracked_total", "Sockets the kernel side had no memory to follow", n.tap.untracked_sockets),
+        Metric::counter("cvf_sockets_untracked_total", "Sockets the kernel side had no memory to follow",
+                        n.tap.untracked_sockets),
     };
 }
 
@@ -72,7 +75,8 @@ int run_up(const config::Settings& settings) {
     }
     if (!settings.quiet) {
         fmt::print(stderr, "cvf: watching {}; API at {} (token in {})\n",
-                   settings.cgroup.empty() ? "this machine, every network namespace" : settings.cgroup, (*server)->address(), token_file);
+                   settings.cgroup.empty() ? "this machine, every network namespace" : settings.cgroup, (*server)->address(),
+                   token_file);
         if (isatty(STDERR_FILENO)) fmt::print(stderr, "cvf: `cvf watch EXPR` follows from another terminal; Ctrl-C ends\n");
     }
     return (*agent)->run(stop) ? exit_done : exit_failed;

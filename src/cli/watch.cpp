@@ -14,7 +14,9 @@ namespace cvf::cli {
 
 namespace {
 std::atomic<bool> stop;
-void on_signal(int) { stop = true; }
+void on_signal(int) {
+    stop = true;
+}
 }  // namespace
 
 int run_watch(const config::Settings& settings, const std::string& expression) {
@@ -32,11 +34,13 @@ int run_watch(const config::Settings& settings, const std::string& expression) {
     }
     const bool table = wants_table(here);
     api::WatchOptions options;
-    if (!here.server.empty()) options.server = here.server.contains("://") || here.server.starts_with("unix:") ? here.server : "http://" + here.server;
+    if (!here.server.empty())
+        options.server = here.server.contains("://") || here.server.starts_with("unix:") ? here.server : "http://" + here.server;
     options.token_file = here.token_file;
     options.filter = here.filter;
     for (size_t i = 0; i < record::type_count; i++)
-        if (selection->types[i] && !selection->types.all()) options.types.emplace_back(record::info(static_cast<record::RecordType>(i)).name);
+        if (selection->types[i] && !selection->types.all())
+            options.types.emplace_back(record::info(static_cast<record::RecordType>(i)).name);
     if (!table) options.fields = here.fields;
     // The agent has filtered already; what comes is written as it comes.
     config::Settings out_settings = here;
@@ -67,7 +71,9 @@ int run_watch(const config::Settings& settings, const std::string& expression) {
         if (sink.needs_tick()) sink.tick();
         return !sink.closed();
     };
-    callbacks.lost = [&](uint64_t lost) { fmt::print(stderr, "cvf watch: {} records were left out, for they were read too slowly\n", lost); };
+    callbacks.lost = [&](uint64_t lost) {
+        fmt::print(stderr, "cvf watch: {} records were left out, for they were read too slowly\n", lost);
+    };
     auto done = api::watch(options, callbacks, &stop);
     (*outlet)->flush();
     sink.finish();

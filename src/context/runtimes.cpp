@@ -80,8 +80,8 @@ RuntimePaths RuntimePaths::below(const std::string& root) const {
     RuntimePaths moved = *this;
     for (std::string* path :
          {&moved.docker_socket, &moved.podman_socket, &moved.docker_folder, &moved.storage_run_folder, &moved.storage_folder})
-        *path = root + *path;
-    for (std::string& path : moved.containerd_folders) path = root + path;
+        path->insert(0, root);
+    for (std::string& path : moved.containerd_folders) path.insert(0, root);
     return moved;
 }
 

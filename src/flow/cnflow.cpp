@@ -8,42 +8,60 @@
 namespace cvf::flow {
 
 using record::Field;
-using protocol::Direction;
 
 namespace {
 
 constexpr std::string_view transport_name(uint8_t protocol) {
     switch (protocol) {
-        case 1: return "icmp";
-        case 2: return "igmp";
-        case 4: return "ipv4";
-        case 6: return "tcp";
-        case 17: return "udp";
-        case 33: return "dccp";
-        case 41: return "ipv6";
-        case 47: return "gre";
-        case 50: return "esp";
-        case 51: return "ah";
-        case 58: return "ipv6-icmp";
-        case 88: return "eigrp";
-        case 89: return "ospf";
-        case 103: return "pim";
-        case 112: return "vrrp";
-        case 115: return "l2tp";
-        case 132: return "sctp";
-        case 136: return "udplite";
-        default: return {};
+        case 1:
+            return "icmp";
+        case 2:
+            return "igmp";
+        case 4:
+            return "ipv4";
+        case 6:
+            return "tcp";
+        case 17:
+            return "udp";
+        case 33:
+            return "dccp";
+        case 41:
+            return "ipv6";
+        case 47:
+            return "gre";
+        case 50:
+            return "esp";
+        case 51:
+            return "ah";
+        case 58:
+            return "ipv6-icmp";
+        case 88:
+            return "eigrp";
+        case 89:
+            return "ospf";
+        case 103:
+            return "pim";
+        case 112:
+            return "vrrp";
+        case 115:
+            return "l2tp";
+        case 132:
+            return "sctp";
+        case 136:
+            return "udplite";
+        default:
+            return {};
     }
 }
 
 constexpr std::string_view initiator_by[] = {"first_packet", "port", "protocol", "socket", "syn"};
 constexpr std::string_view tcp_states[] = {"partial", "syn_sent", "syn_received", "established", "closing", "closed", "reset"};
 constexpr std::string_view end_reasons[] = {"fin", "reset", "idle", "closed", "evicted", "end"};
-constexpr std::string_view tunnel_names[] = {"none", "vxlan", "geneve", "gre",  "nvgre",  "erspan", "ipip",
+constexpr std::string_view tunnel_names[] = {"none", "vxlan", "geneve", "gre",    "nvgre", "erspan", "ipip",
                                              "6in4", "4in6",  "6in6",   "teredo", "gtp-u", "l2tp"};
-constexpr std::string_view sctp_chunk_names[] = {"DATA",       "INIT",           "INIT_ACK", "SACK",         "HEARTBEAT",
-                                                 "HEARTBEAT_ACK", "ABORT",       "SHUTDOWN", "SHUTDOWN_ACK", "ERROR",
-                                                 "COOKIE_ECHO", "COOKIE_ACK",    "ECNE",     "CWR",          "SHUTDOWN_COMPLETE"};
+constexpr std::string_view sctp_chunk_names[] = {"DATA",          "INIT",       "INIT_ACK", "SACK",         "HEARTBEAT",
+                                                 "HEARTBEAT_ACK", "ABORT",      "SHUTDOWN", "SHUTDOWN_ACK", "ERROR",
+                                                 "COOKIE_ECHO",   "COOKIE_ACK", "ECNE",     "CWR",          "SHUTDOWN_COMPLETE"};
 
 std::string_view flags_text(uint8_t flags, record::Arena& arena) {
     static constexpr std::string_view names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"};
@@ -143,7 +161,8 @@ void Tracker::report(Flow& flow, bool final, EndReason reason) {
     }
     if (flow.is_tcp()) {
         r.text(Field::tcp_state, tcp_states[static_cast<size_t>(flow.tcp)]);
-        if (flow.syn_at && flow.syn_ack_at > flow.syn_at) r.uint(Field::tcp_connect, static_cast<uint64_t>(flow.syn_ack_at - flow.syn_at));
+        if (flow.syn_at && flow.syn_ack_at > flow.syn_at)
+            r.uint(Field::tcp_connect, static_cast<uint64_t>(flow.syn_ack_at - flow.syn_at));
         if (flow.syn_at && flow.established_at > flow.syn_at)
             r.uint(Field::tcp_handshake, static_cast<uint64_t>(flow.established_at - flow.syn_at));
         auto end_fields = [&](const End& e, auto at) {

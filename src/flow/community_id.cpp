@@ -10,14 +10,14 @@ namespace cvf::flow {
 
 namespace {
 
-// ICMP types that answer each other count as the two "ports", so that request and reply give one id. Returns the counterpart, or -1
-// for one-way messages.
+// ICMP types that answer each other count as the two "ports", so that request and reply give one id. Returns the counterpart, or
+// -1 for one-way messages.
 int icmp_counterpart(uint8_t protocol, uint16_t type) {
     static constexpr struct {
         uint8_t protocol, type, counterpart;
     } pairs[] = {
-        {1, 8, 0},     {1, 0, 8},     {1, 13, 14},   {1, 14, 13},   {1, 15, 16},   {1, 16, 15},   {1, 10, 9},
-        {1, 9, 10},    {1, 17, 18},   {1, 18, 17},   {58, 128, 129}, {58, 129, 128}, {58, 133, 134}, {58, 134, 133},
+        {1, 8, 0},      {1, 0, 8},      {1, 13, 14},    {1, 14, 13},    {1, 15, 16},    {1, 16, 15},    {1, 10, 9},
+        {1, 9, 10},     {1, 17, 18},    {1, 18, 17},    {58, 128, 129}, {58, 129, 128}, {58, 133, 134}, {58, 134, 133},
         {58, 135, 136}, {58, 136, 135}, {58, 130, 131}, {58, 131, 130}, {58, 144, 145}, {58, 145, 144},
     };
     for (const auto& p : pairs)

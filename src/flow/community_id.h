@@ -7,9 +7,9 @@
 
 namespace cvf::flow {
 
-// Writes 30 characters, "1:" and base64 of a SHA-1, without a terminator. Ports as on the wire; for ICMP `source_port` is the type and
-// `destination_port` the code. Seed 0.
-void community_id(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port, const decode::Address& destination,
-                  uint16_t destination_port, char out[30]);
+// Writes 30 characters, "1:" and base64 of a SHA-1, without a terminator. Ports as on the wire; for ICMP `source_port` is the
+// type and `destination_port` the code. Seed 0.
+void community_id(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
+                  const decode::Address& destination, uint16_t destination_port, char out[30]);
 
 }  // namespace cvf::flow

@@ -18,13 +18,19 @@ constexpr size_t max_search_bytes = 4096;
 uint8_t transport_bit(uint8_t ip_protocol) {
     using protocol::Transport;
     switch (ip_protocol) {
-        case decode::ip_protocol::tcp: return static_cast<uint8_t>(Transport::tcp);
+        case decode::ip_protocol::tcp:
+            return static_cast<uint8_t>(Transport::tcp);
         case decode::ip_protocol::udp:
-        case decode::ip_protocol::udplite: return static_cast<uint8_t>(Transport::udp);
-        case decode::ip_protocol::icmp: return static_cast<uint8_t>(Transport::icmp);
-        case decode::ip_protocol::icmpv6: return static_cast<uint8_t>(Transport::icmpv6);
-        case decode::ip_protocol::sctp: return static_cast<uint8_t>(Transport::sctp);
-        default: return 0;
+        case decode::ip_protocol::udplite:
+            return static_cast<uint8_t>(Transport::udp);
+        case decode::ip_protocol::icmp:
+            return static_cast<uint8_t>(Transport::icmp);
+        case decode::ip_protocol::icmpv6:
+            return static_cast<uint8_t>(Transport::icmpv6);
+        case decode::ip_protocol::sctp:
+            return static_cast<uint8_t>(Transport::sctp);
+        default:
+            return 0;
     }
 }
 
@@ -56,9 +62,13 @@ const Protocol* Conversation::search(int end, Bytes bytes, bool& undecided) {
     for (uint64_t left = flow_.candidates; left; left &= left - 1) {
         auto i = static_cast<size_t>(__builtin_ctzll(left));
         switch (all[i]->match(dir, bytes, initiator_port, responder_port)) {
-            case Match::yes: return all[i];
-            case Match::maybe: undecided = true; break;
-            case Match::no: break;
+            case Match::yes:
+                return all[i];
+            case Match::maybe:
+                undecided = true;
+                break;
+            case Match::no:
+                break;
         }
     }
     return nullptr;
@@ -209,8 +219,10 @@ void Conversation::emit(record::Record& record) {
 // An ICMP error tells which conversation it is about: the quoted packet's own id joins the two.
 void Conversation::name_quoted(record::Record& r) {
     using record::Field;
-    const record::Value *source = r.find(Field::icmp_quoted_source_address), *destination = r.find(Field::icmp_quoted_destination_address);
-    const record::Value *source_port = r.find(Field::icmp_quoted_source_port), *destination_port = r.find(Field::icmp_quoted_destination_port);
+    const record::Value *source = r.find(Field::icmp_quoted_source_address),
+                        *destination = r.find(Field::icmp_quoted_destination_address);
+    const record::Value *source_port = r.find(Field::icmp_quoted_source_port),
+                        *destination_port = r.find(Field::icmp_quoted_destination_port);
     const record::Value* transport = r.find(Field::icmp_quoted_transport);
     if (!source || !destination || !source_port || !destination_port || !transport) return;
     const std::string_view name = transport->as_text();
@@ -252,7 +264,9 @@ void Conversation::skip(Direction dir, uint64_t bytes) {
         stream.skip_from_here(bytes, tracker_.budget_);
 }
 
-uint64_t Conversation::skipped(Direction dir) const { return flow_.ends[flow_.end_of(dir)].stream.skipped(); }
+uint64_t Conversation::skipped(Direction dir) const {
+    return flow_.ends[flow_.end_of(dir)].stream.skipped();
+}
 
 void Conversation::want(Direction dir, protocol::Want want) {
     if (!flow_.live) return;
@@ -267,11 +281,17 @@ void Conversation::hand_over(std::string_view protocol) {
     handed_to_ = protocol;
 }
 
-bool Conversation::wanted(record::RecordType type) const { return tracker_.options_.wanted[static_cast<size_t>(type)]; }
+bool Conversation::wanted(record::RecordType type) const {
+    return tracker_.options_.wanted[static_cast<size_t>(type)];
+}
 
-uint16_t Conversation::port(Direction end) const { return flow_.port(flow_.end_of(end)); }
+uint16_t Conversation::port(Direction end) const {
+    return flow_.port(flow_.end_of(end));
+}
 
-void Conversation::set_initiator(Direction dir) { tracker_.set_initiator(flow_, flow_.end_of(dir), InitiatorBy::protocol); }
+void Conversation::set_initiator(Direction dir) {
+    tracker_.set_initiator(flow_, flow_.end_of(dir), InitiatorBy::protocol);
+}
 
 void Conversation::name_seen(std::string_view name, Bytes ip, uint32_t ttl) {
     decode::Address address = ip.size() == 4 ? decode::Address::v4(ip.data()) : decode::Address::v6(ip.data());

@@ -46,9 +46,9 @@ class Conversation final : public protocol::Context, public StreamConsumer {
 
     Tracker& tracker_;
     Flow& flow_;
-    int current_ = -1;          // end whose bytes are being delivered
+    int current_ = -1;  // end whose bytes are being delivered
     bool handed_over_ = false;
-    bool dropped_ = false;      // the dissector is to be dropped when it returns
+    bool dropped_ = false;  // the dissector is to be dropped when it returns
     std::string_view handed_to_;
 };
 

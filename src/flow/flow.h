@@ -33,7 +33,7 @@ struct End {
     bool window_closed = false, fin = false;
     // Round trip: one segment is timed at a time (never a retransmitted one: Karn); until its acknowledgment comes.
     uint32_t timed_until = 0;
-    int64_t timed_at = 0;  // 0: none
+    int64_t timed_at = 0;          // 0: none
     int64_t rtt = 0, rtt_min = 0;  // ns; 0: none
     int64_t hole_at = 0;           // when the oldest hole in what it sent was noticed
     // Live: the socket of this end (0: none on this node), and what the pipeline keeps of it, which flow does not look into.
@@ -59,7 +59,7 @@ struct Flow {
     uint8_t initiator = 0;        // which of them opened it
     InitiatorBy initiator_by = InitiatorBy::first_packet;
     TcpState tcp = TcpState::partial;
-    bool live = false;            // counted by the kernel, found by socket
+    bool live = false;  // counted by the kernel, found by socket
     bool has_mac = false;
     bool wants_ticks = false;
     uint16_t faults = 0;
@@ -67,10 +67,10 @@ struct Flow {
     // Protocol.
     const protocol::Protocol* protocol = nullptr;  // confirmed
     std::string_view protocol_version;
-    const protocol::Protocol* running = nullptr;   // its dissector is at work, confirmed or not
+    const protocol::Protocol* running = nullptr;  // its dissector is at work, confirmed or not
     std::unique_ptr<protocol::Dissector> dissector;
-    uint64_t candidates = 0;      // bit per registered protocol that may still be it
-    uint8_t tries = 0;            // datagrams or segments looked at without an answer
+    uint64_t candidates = 0;  // bit per registered protocol that may still be it
+    uint8_t tries = 0;        // datagrams or segments looked at without an answer
     bool search_over = false;
     std::string_view violation;
     std::string host;

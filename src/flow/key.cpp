@@ -7,12 +7,21 @@ namespace {
 // ICMP types that come in pairs: the request's type, which stands for both; 0xffff for all others.
 uint16_t icmp_exchange(uint8_t protocol, uint8_t type) {
     if (protocol == decode::ip_protocol::icmp) switch (type) {
-            case 0: case 8: return 8;     // echo
-            case 13: case 14: return 13;  // timestamp
-            case 15: case 16: return 15;  // information
-            case 17: case 18: return 17;  // address mask
+            case 0:
+            case 8:
+                return 8;  // echo
+            case 13:
+            case 14:
+                return 13;  // timestamp
+            case 15:
+            case 16:
+                return 15;  // information
+            case 17:
+            case 18:
+                return 17;  // address mask
         }
-    else if (type == 128 || type == 129) return 128;
+    else if (type == 128 || type == 129)
+        return 128;
     return 0xffff;
 }
 
@@ -35,17 +44,18 @@ bool make_key(const decode::Packet& p, Key& key) {
     key.family = decode::family(p);
     key.zero = 0;
     key.scope = 0;
-    // Tenants of an overlay may use the same addresses. Both directions of a VXLAN or NVGRE segment carry the same id; a TEID, GRE key
-    // or Geneve VNI may differ by direction, and so may a VLAN.
+    // Tenants of an overlay may use the same addresses. Both directions of a VXLAN or NVGRE segment carry the same id; a TEID,
+    // GRE key or Geneve VNI may differ by direction, and so may a VLAN.
     for (int i = 0; i < p.tunnel_count; i++) {
         const decode::Tunnel& t = p.tunnels[i];
-        if (t.type == decode::TunnelType::vxlan || t.type == decode::TunnelType::nvgre)
-            key.scope = key.scope * 31 + t.id + 1;
+        if (t.type == decode::TunnelType::vxlan || t.type == decode::TunnelType::nvgre) key.scope = key.scope * 31 + t.id + 1;
     }
-    const uint64_t source_high = decode::load_be64(p.source.bytes.data()), destination_high = decode::load_be64(p.destination.bytes.data());
+    const uint64_t source_high = decode::load_be64(p.source.bytes.data()),
+                   destination_high = decode::load_be64(p.destination.bytes.data());
     bool forward = source_high < destination_high;
     if (source_high == destination_high) {
-        const uint64_t source_low = decode::load_be64(p.source.bytes.data() + 8), destination_low = decode::load_be64(p.destination.bytes.data() + 8);
+        const uint64_t source_low = decode::load_be64(p.source.bytes.data() + 8),
+                       destination_low = decode::load_be64(p.destination.bytes.data() + 8);
         forward = source_low != destination_low ? source_low < destination_low : source_port <= destination_port;
     }
     if (forward) {

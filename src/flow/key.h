@@ -26,7 +26,8 @@ struct KeyHash {
     size_t operator()(const Key& k) const {
         uint64_t w[6];
         std::memcpy(w, &k, sizeof w);
-        return mix(w[0] ^ 0x9e3779b97f4a7c15, w[2] ^ 0xe7037ed1a0b428db) ^ mix(w[1] ^ 0x8ebc6af09c88c6e3, w[3] ^ 0x589965cc75374cc3) ^
+        return mix(w[0] ^ 0x9e3779b97f4a7c15, w[2] ^ 0xe7037ed1a0b428db) ^
+               mix(w[1] ^ 0x8ebc6af09c88c6e3, w[3] ^ 0x589965cc75374cc3) ^
                mix(w[4] ^ 0x1d8e4e27c47d124f, w[5] ^ 0xeb44accab455d165);
     }
     static uint64_t mix(uint64_t x, uint64_t y) {

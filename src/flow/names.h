@@ -22,7 +22,8 @@ class NameCache {
  private:
     struct Hash {
         size_t operator()(const decode::Address& a) const {
-            return decode::load_be64(a.bytes.data()) * 0x9e3779b97f4a7c15 ^ decode::load_be64(a.bytes.data() + 8) * 0xe7037ed1a0b428db;
+            return decode::load_be64(a.bytes.data()) * 0x9e3779b97f4a7c15 ^
+                   decode::load_be64(a.bytes.data() + 8) * 0xe7037ed1a0b428db;
         }
     };
     struct Entry {

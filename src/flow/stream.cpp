@@ -123,7 +123,8 @@ void Stream::segment_slow(int dir, uint32_t sequence, Bytes bytes, uint32_t leng
     tidy();
 }
 
-void Stream::keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget, StreamConsumer& consumer) {
+void Stream::keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget,
+                        StreamConsumer& consumer) {
     if (skip_left_ == UINT64_MAX) {  // nothing more is wanted: follow the highest sequence only
         uint32_t hole = sequence + length - next_;
         next_ = sequence + length;
@@ -134,7 +135,8 @@ void Stream::keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length
     }
     if (!kept_) kept_ = std::make_unique<Kept>();
     auto& early = kept_->early;
-    auto at = std::lower_bound(early.begin(), early.end(), sequence, [](const Early& e, uint32_t s) { return before(e.sequence, s); });
+    auto at =
+        std::lower_bound(early.begin(), early.end(), sequence, [](const Early& e, uint32_t s) { return before(e.sequence, s); });
     if (at != early.end() && at->sequence == sequence && at->length >= length) {  // the same again
         at->fin |= fin;
         return;
@@ -177,6 +179,7 @@ void Stream::end(int dir, StreamConsumer& consumer) {
     if (ended_) return;
     ended_ = true;
     consumer.closed(dir);
+    skip_left_ = UINT64_MAX;  // what comes behind its end is nobody's
 }
 
 void Stream::flush(int dir, Budget& budget, StreamConsumer& consumer) {

@@ -1,8 +1,9 @@
 // One direction of a TCP conversation: segments in, bytes in order out.
 //
-// The common case, the next segment in order with nothing waiting, passes the segment's own bytes through and keeps nothing. Bytes the
-// consumer leaves, and segments that came too early, are kept, within limits given by the caller. What never comes is a gap: declared when
-// the other end acknowledges past it, when the limits are reached, when the kernel or the snap length withheld bytes, or at the end.
+// The common case, the next segment in order with nothing waiting, passes the segment's own bytes through and keeps nothing.
+// Bytes the consumer leaves, and segments that came too early, are kept, within limits given by the caller. What never comes is a
+// gap: declared when the other end acknowledges past it, when the limits are reached, when the kernel or the snap length withheld
+// bytes, or at the end.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +29,9 @@ class StreamConsumer {
 };
 
 // Sequence numbers wrap around (RFC 9293, section 3.4).
-inline bool before(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) < 0; }
+inline bool before(uint32_t a, uint32_t b) {
+    return static_cast<int32_t>(a - b) < 0;
+}
 
 class Stream {
  public:
@@ -45,8 +48,8 @@ class Stream {
     Stream& operator=(const Stream&) = delete;
 
     bool synced() const { return synced_; }
-    uint32_t next() const { return next_; }             // sequence number of the next byte in order
-    uint64_t offset() const { return offset_; }         // bytes passed since the start, consumed, skipped or lost; pending ones are not
+    uint32_t next() const { return next_; }      // sequence number of the next byte in order
+    uint64_t offset() const { return offset_; }  // bytes passed since the start, consumed, skipped or lost; pending ones are not
     uint64_t skipped() const { return skipped_; }
     uint64_t gap_bytes() const { return gap_bytes_; }
     bool idle() const { return !kept_; }
@@ -76,7 +79,8 @@ class Stream {
     void flush(int dir, Budget& budget, StreamConsumer& consumer);
     bool waiting() const { return kept_ && !kept_->early.empty(); }
 
-    // Called by the consumer from deliver(): bytes behind what this delivery consumes that need not be delivered; UINT64_MAX is all.
+    // Called by the consumer from deliver(): bytes behind what this delivery consumes that need not be delivered; UINT64_MAX is
+    // all.
     void skip(uint64_t bytes) { skip_asked_ = bytes; }
     // The same from outside a delivery: from the first byte not consumed.
     void skip_from_here(uint64_t bytes, Budget& budget);
@@ -102,7 +106,8 @@ class Stream {
     };
 
     void in_order(int dir, Bytes bytes, Budget& budget, StreamConsumer& consumer);
-    void segment_slow(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget, StreamConsumer& consumer);
+    void segment_slow(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget,
+                      StreamConsumer& consumer);
     void give_up(int dir, Budget& budget, StreamConsumer& consumer);
     void keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget, StreamConsumer& consumer);
     void drain_early(int dir, Budget& budget, StreamConsumer& consumer);

@@ -1,4 +1,5 @@
-// TCP as an observer sees it: handshake, order, acknowledgments, round trip, end (RFC 9293; Karn's rule for the round trip, RFC 6298).
+// TCP as an observer sees it: handshake, order, acknowledgments, round trip, end (RFC 9293; Karn's rule for the round trip, RFC
+// 6298).
 #include <algorithm>
 
 #include "flow/conversation.h"
@@ -134,8 +135,7 @@ void Tracker::tcp_acknowledged(Flow& flow, int end, const decode::Packet& p, Con
         if (!(p.tcp.flags & decode::tcp_syn)) peer.stream.sync(ack);
         return;
     }
-    if (peer.stream.waiting())
-        peer.stream.acknowledged(1 - end, ack, budget_, conversation);
+    if (peer.stream.waiting()) peer.stream.acknowledged(1 - end, ack, budget_, conversation);
     // This end goes on after bytes of the peer's that were never seen: they will not come.
     else if (p.payload_length && before(peer.stream.next(), ack) && !peer.fin && ack - peer.stream.next() < (1u << 30))
         peer.stream.gap_to(1 - end, ack, budget_, conversation);

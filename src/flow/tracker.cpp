@@ -77,7 +77,8 @@ Flow* Tracker::find_or_create(const decode::Packet& p, const Key& key, int from)
         // Met in the middle, a conversation was most likely opened towards the well-known port.
         const uint16_t source = flow->port(from), destination = flow->port(1 - from);
         const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
-        if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024) set_initiator(*flow, 1 - from, InitiatorBy::port);
+        if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024)
+            set_initiator(*flow, 1 - from, InitiatorBy::port);
         if (flow->is_icmp()) {
             if (p.payload.size() >= 2) flow->icmp_type_code = decode::load_be16(p.payload.data());
             if (key.extra == 0 || flow->icmp_type_code >> 8 == 129 || flow->icmp_type_code >> 8 == 0) {
@@ -101,7 +102,8 @@ Flow* Tracker::create(const Key& key, int64_t time) {
     flow->key = key;
     flow->first = flow->last = time;
     uint64_t words[4] = {KeyHash()(key), static_cast<uint64_t>(time), options_.id_seed, next_id_++};
-    flow->id = KeyHash::mix(words[0] ^ words[2], words[1] ^ 0x9e3779b97f4a7c15) ^ KeyHash::mix(words[3] ^ 0xa0761d6478bd642f, words[1] ^ words[2]);
+    flow->id = KeyHash::mix(words[0] ^ words[2], words[1] ^ 0x9e3779b97f4a7c15) ^
+               KeyHash::mix(words[3] ^ 0xa0761d6478bd642f, words[1] ^ words[2]);
     flow->next_report = options_.report_every ? time + options_.report_every : INT64_MAX;
     flow->older = newest_;
     (newest_ ? newest_->newer : oldest_) = flow;
@@ -176,11 +178,14 @@ void Tracker::remember_extras(Flow& flow, const decode::Packet& p) {
 int64_t Tracker::idle_limit(const Flow& flow) const {
     if (flow.is_tcp()) switch (flow.tcp) {
             case TcpState::closed:
-            case TcpState::reset: return options_.tcp_closed;
+            case TcpState::reset:
+                return options_.tcp_closed;
             case TcpState::syn_sent:
             case TcpState::syn_received:
-            case TcpState::closing: return options_.tcp_half_open;
-            default: return options_.tcp_idle;
+            case TcpState::closing:
+                return options_.tcp_half_open;
+            default:
+                return options_.tcp_idle;
         }
     return flow.is_icmp() ? options_.icmp_idle : options_.datagram_idle;
 }
@@ -230,7 +235,9 @@ void Tracker::advance(int64_t now) {
 void Tracker::fire(Flow& flow) {
     const int64_t expires = flow.live ? INT64_MAX : flow.last + idle_limit(flow);
     if (now_ > expires) {
-        EndReason reason = flow.tcp == TcpState::closed ? EndReason::fin : flow.tcp == TcpState::reset ? EndReason::reset : EndReason::idle;
+        EndReason reason = flow.tcp == TcpState::closed  ? EndReason::fin
+                           : flow.tcp == TcpState::reset ? EndReason::reset
+                                                         : EndReason::idle;
         destroy(flow, reason);
         return;
     }
@@ -284,9 +291,10 @@ void Tracker::evict_one() {
 }
 
 void Tracker::finish() {
-    while (oldest_) destroy(*oldest_, oldest_->tcp == TcpState::closed  ? EndReason::fin
-                                      : oldest_->tcp == TcpState::reset ? EndReason::reset
-                                                                        : EndReason::end);
+    while (oldest_)
+        destroy(*oldest_, oldest_->tcp == TcpState::closed  ? EndReason::fin
+                          : oldest_->tcp == TcpState::reset ? EndReason::reset
+                                                            : EndReason::end);
 }
 
 }  // namespace cvf::flow

@@ -1,10 +1,10 @@
 // The flow table and everything that happens to a conversation: packets in, records out.
 //
-// Offline and wire packets come in by packet(), are told apart by their tuple and counted here. Conversations of local sockets come in by
-// open_socket(), segment() and set_counters(), are told apart by the socket, and are counted by the kernel.
+// Offline and wire packets come in by packet(), are told apart by their tuple and counted here. Conversations of local sockets
+// come in by open_socket(), segment() and set_counters(), are told apart by the socket, and are counted by the kernel.
 //
-// Time is the packets' own: it only moves by what is passed in, so the same input gives the same records. Memory is bounded by Options; what
-// is given up for that is counted. One thread owns a Tracker.
+// Time is the packets' own: it only moves by what is passed in, so the same input gives the same records. Memory is bounded by
+// Options; what is given up for that is counted. One thread owns a Tracker.
 #pragma once
 
 #include <array>
@@ -39,7 +39,7 @@ struct Options {
     int64_t report_every = 60'000'000'000;  // ns between interim records of a conversation; 0: none
     int64_t tcp_idle = 300'000'000'000, tcp_half_open = 30'000'000'000, tcp_closed = 5'000'000'000;
     int64_t datagram_idle = 60'000'000'000, icmp_idle = 15'000'000'000;
-    uint64_t id_seed = 0;                   // makes flow ids of different nodes differ
+    uint64_t id_seed = 0;  // makes flow ids of different nodes differ
     std::bitset<record::type_count> wanted = std::bitset<record::type_count>().set();
 };
 
@@ -114,7 +114,7 @@ class Tracker {
     Flow* last_used_ = nullptr;  // of the tuple table; packets come in trains
     int64_t now_ = 0;
     int64_t wheel_second_ = 0;
-    int64_t next_second_ = 0;    // ns at which the wheel turns
+    int64_t next_second_ = 0;  // ns at which the wheel turns
     NameCache names_;
     uint64_t next_id_ = 0;
     Stream::Budget budget_;

@@ -112,7 +112,7 @@ class Reader {
     uint16_t link_ = 0;  // pcap
     Format format_ = Format::pcap;
     bool swapped_ = false;
-    uint32_t unit_ = 1000;  // pcap: nanoseconds per unit of the fraction
+    uint32_t unit_ = 1000;          // pcap: nanoseconds per unit of the fraction
     uint32_t first_interface_ = 0;  // of this section
     int64_t last_time_ = 0;         // for packets without a time of their own
 

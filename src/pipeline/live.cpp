@@ -26,7 +26,9 @@ Live::Live(LiveOptions options, Shard& shard, context::OwnerTable& owners) : opt
     shard_.attach_owners = [this](record::Record& r, const flow::Flow& f) { attach(r, f); };
 }
 
-Live::~Live() { shard_.attach_owners = nullptr; }
+Live::~Live() {
+    shard_.attach_owners = nullptr;
+}
 
 Live::LiveSocket* Live::find(uint64_t cookie) {
     auto it = sockets_.find(cookie);
@@ -255,7 +257,9 @@ void Live::process(const tap::ProcessEvent& e) {
     change.comm = {e.comm, strnlen(e.comm, sizeof e.comm)};
     change.filename = e.filename;
     switch (e.kind) {
-        case tap::ProcessEvent::Kind::fork: owners_.process_forked(change, e.time_ns); break;
+        case tap::ProcessEvent::Kind::fork:
+            owners_.process_forked(change, e.time_ns);
+            break;
         case tap::ProcessEvent::Kind::exec: {
             context::OwnerRef who = owners_.process_executed(change, e.time_ns);
             if (!shard_.wanted(RecordType::process)) break;

@@ -1,7 +1,7 @@
 // Joins the endpoint tap with a shard: sockets become conversations, their packets are parsed, their owners attached.
 //
-// A conversation whose two sockets are both on this node is one flow with both owners. Thread rule: the thread that polls the tap. The
-// shard and the owner table outlive it.
+// A conversation whose two sockets are both on this node is one flow with both owners. Thread rule: the thread that polls the
+// tap. The shard and the owner table outlive it.
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -15,7 +15,7 @@
 namespace cvf::pipeline {
 
 struct LiveOptions {
-    bool watch_self = false;      // records for the agent's own sockets
+    bool watch_self = false;  // records for the agent's own sockets
     int64_t health_every = 10'000'000'000;
 };
 

@@ -10,20 +10,27 @@ namespace {
 
 std::string_view action(tap::TcpEventKind kind) {
     switch (kind) {
-        case tap::TcpEventKind::retransmit: return "retransmit";
-        case tap::TcpEventKind::reset_sent: return "reset_sent";
-        case tap::TcpEventKind::reset_received: return "reset_received";
-        case tap::TcpEventKind::state: return "state";
-        case tap::TcpEventKind::drop: return "drop";
-        case tap::TcpEventKind::listen_overflow: return "listen_overflow";
+        case tap::TcpEventKind::retransmit:
+            return "retransmit";
+        case tap::TcpEventKind::reset_sent:
+            return "reset_sent";
+        case tap::TcpEventKind::reset_received:
+            return "reset_received";
+        case tap::TcpEventKind::state:
+            return "state";
+        case tap::TcpEventKind::drop:
+            return "drop";
+        case tap::TcpEventKind::listen_overflow:
+            return "listen_overflow";
     }
     return "state";
 }
 
 // TCP states as the kernel numbers them (include/net/tcp_states.h).
 std::string_view state_name(uint8_t state) {
-    static constexpr std::string_view names[] = {"",           "established", "syn_sent", "syn_received", "fin_wait_1", "fin_wait_2",  "time_wait",
-                                                 "closed",     "close_wait",  "last_ack", "listen",       "closing",    "syn_received"};
+    static constexpr std::string_view names[] = {"",           "established", "syn_sent",    "syn_received", "fin_wait_1",
+                                                 "fin_wait_2", "time_wait",   "closed",      "close_wait",   "last_ack",
+                                                 "listen",     "closing",     "syn_received"};
     return state < std::size(names) ? names[state] : std::string_view();
 }
 
@@ -50,7 +57,8 @@ void Live::tcp_event(const tap::TcpEvent& e) {
     if (k.family) {
         const bool inbound = e.kind == tap::TcpEventKind::reset_sent || k.role == tap::Role::server;
         const decode::Address &source = inbound ? k.remote : k.local, &destination = inbound ? k.local : k.remote;
-        const uint16_t source_port = inbound ? k.remote_port : k.local_port, destination_port = inbound ? k.local_port : k.remote_port;
+        const uint16_t source_port = inbound ? k.remote_port : k.local_port,
+                       destination_port = inbound ? k.local_port : k.remote_port;
         r.ip(Field::source_address, source.view(k.family));
         if (source_port) r.uint(Field::source_port, source_port);
         r.ip(Field::destination_address, destination.view(k.family));

@@ -7,7 +7,9 @@ namespace {
 constexpr const Protocol* protocols[] = {&tls, &http, &quic, &dtls, &mdns, &llmnr, &llmnr_tcp, &dns, &dns_tcp, &icmp, &icmpv6};
 }
 
-std::span<const Protocol* const> all_protocols() { return protocols; }
+std::span<const Protocol* const> all_protocols() {
+    return protocols;
+}
 
 const Protocol* protocol_by_name(std::string_view name) {
     for (const Protocol* p : protocols)

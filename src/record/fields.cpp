@@ -7,9 +7,8 @@ namespace cvf::record {
 
 constexpr FieldInfo field_table[field_count] = {
 #define FIELD(id, key, kind, origin, types, doc) {key, types, doc, Kind::kind, Origin::origin},
-#define ENDS(id, key, kind, origin, types, doc)                                                                                \
-    {"source." key, types, doc, Kind::kind, Origin::origin},                                           \
-        {"destination." key, types, doc, Kind::kind, Origin::origin},
+#define ENDS(id, key, kind, origin, types, doc) \
+    {"source." key, types, doc, Kind::kind, Origin::origin}, {"destination." key, types, doc, Kind::kind, Origin::origin},
 #include "record/fields/all.def"
 #undef FIELD
 #undef ENDS
@@ -61,10 +60,13 @@ static_assert(keys_are_unique(), "a key stands twice in the field table");
 
 }  // namespace
 
-const TypeInfo& info(RecordType type) { return types[static_cast<size_t>(type)]; }
+const TypeInfo& info(RecordType type) {
+    return types[static_cast<size_t>(type)];
+}
 
 std::optional<Field> field_by_key(std::string_view key) {
-    auto it = std::lower_bound(by_key.begin(), by_key.end(), key, [](uint16_t i, std::string_view k) { return field_table[i].key < k; });
+    auto it = std::lower_bound(by_key.begin(), by_key.end(), key,
+                               [](uint16_t i, std::string_view k) { return field_table[i].key < k; });
     if (it == by_key.end() || field_table[*it].key != key) return std::nullopt;
     return static_cast<Field>(*it);
 }

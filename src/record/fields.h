@@ -2,7 +2,8 @@
 //
 // The rows live in src/record/fields/*.def, one file per record family; from them come the C++ enum `Field`, the JSON keys, the
 // JSON Schema (schema/) and the reference page (docs/records.md). Naming rule: OpenTelemetry semantic conventions first, Elastic
-// Common Schema where OpenTelemetry has no name, then `cvf.*`. Context of the two ends carries `source.` or `destination.` in front.
+// Common Schema where OpenTelemetry has no name, then `cvf.*`. Context of the two ends carries `source.` or `destination.` in
+// front.
 //
 // Thread rule: everything here is constant.
 #pragma once
@@ -61,8 +62,8 @@ enum class RecordType : uint8_t {
 inline constexpr size_t type_count = static_cast<size_t>(RecordType::count);
 
 struct FieldInfo {
-    std::string_view key;       // "dns.question.name"
-    std::string_view types;     // record types that may carry it, separated by spaces; "*" for all
+    std::string_view key;    // "dns.question.name"
+    std::string_view types;  // record types that may carry it, separated by spaces; "*" for all
     std::string_view doc;
     Kind kind;
     Origin origin;
@@ -73,8 +74,8 @@ struct TypeInfo {
     std::string_view doc;
 };
 
-// A key as JSON has it, `,"dns.question.name":`, in a place of one size for all: copying 32 bytes without a look at the length beats
-// copying exactly.
+// A key as JSON has it, `,"dns.question.name":`, in a place of one size for all: copying 32 bytes without a look at the length
+// beats copying exactly.
 struct JsonKey {
     char text[95];
     uint8_t size;
@@ -84,8 +85,12 @@ struct JsonKey {
 extern const FieldInfo field_table[field_count];
 extern const JsonKey json_keys[field_count];
 
-inline const FieldInfo& info(Field field) { return field_table[static_cast<size_t>(field)]; }
-inline const JsonKey& json_key(Field field) { return json_keys[static_cast<size_t>(field)]; }
+inline const FieldInfo& info(Field field) {
+    return field_table[static_cast<size_t>(field)];
+}
+inline const JsonKey& json_key(Field field) {
+    return json_keys[static_cast<size_t>(field)];
+}
 const TypeInfo& info(RecordType type);
 
 // The field or type with exactly this name.
@@ -93,6 +98,8 @@ std::optional<Field> field_by_key(std::string_view key);
 std::optional<RecordType> type_by_name(std::string_view name);
 
 // The same key at the other end: destination_process_pid for source_process_pid. `field` must be a source field from an ENDS row.
-constexpr Field at_destination(Field field) { return static_cast<Field>(static_cast<uint16_t>(field) + 1); }
+constexpr Field at_destination(Field field) {
+    return static_cast<Field>(static_cast<uint16_t>(field) + 1);
+}
 
 }  // namespace cvf::record

@@ -28,8 +28,8 @@ size_t utf8_length(const uint8_t* p, size_t left) {
     if (p[0] >= 0xc2 && p[0] <= 0xdf) return left >= 2 && tail(1) ? 2 : 0;
     if ((p[0] & 0xf0) == 0xe0) {
         if (left < 3 || !tail(1) || !tail(2)) return 0;
-        if (p[0] == 0xe0 && p[1] < 0xa0) return 0;              // overlong
-        if (p[0] == 0xed && p[1] >= 0xa0) return 0;             // surrogate
+        if (p[0] == 0xe0 && p[1] < 0xa0) return 0;   // overlong
+        if (p[0] == 0xed && p[1] >= 0xa0) return 0;  // surrogate
         return 3;
     }
     if (p[0] >= 0xf0 && p[0] <= 0xf4) {
@@ -82,8 +82,9 @@ inline bool copy_block(char* out, const uint8_t* p) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), v);
     // As signed bytes, control characters and all beyond ASCII are below a space.
     const __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
-    const __m128i special = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
-                                         _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+    const __m128i special =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+                     _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
     return _mm_movemask_epi8(_mm_or_si128(low, special)) == 0;
 }
 #else
@@ -102,11 +103,13 @@ inline bool copy_word(char* out, const uint8_t* p) {
             zero(w ^ static_cast<Word>(ones * 0x7f))) == 0;
 }
 #if !defined(__SSE2__)
-inline bool copy_block(char* out, const uint8_t* p) { return copy_word<uint64_t>(out, p); }
+inline bool copy_block(char* out, const uint8_t* p) {
+    return copy_word<uint64_t>(out, p);
+}
 #endif
 
-// Copies text that needs no escaping; false when it does, and then what was written means nothing. The last block overlaps the one
-// before it, so that no text of four bytes or more is looked at byte by byte.
+// Copies text that needs no escaping; false when it does, and then what was written means nothing. The last block overlaps the
+// one before it, so that no text of four bytes or more is looked at byte by byte.
 inline bool copy_plain(char* out, const uint8_t* p, size_t n) {
     if (n >= block) {
         const size_t last = n - block;
@@ -140,7 +143,9 @@ char* write_string(char* out, std::string_view text) {
     return out;
 }
 
-constexpr size_t string_room(size_t n) { return n * 6 + 2; }
+constexpr size_t string_room(size_t n) {
+    return n * 6 + 2;
+}
 
 char* write_hex(char* out, std::span<const uint8_t> bytes) {
     *out++ = '"';
@@ -155,26 +160,35 @@ char* write_hex(char* out, std::span<const uint8_t> bytes) {
 // Room a value needs at most, key apart.
 size_t room(const Value& v) {
     switch (v.kind) {
-        case Kind::text: return string_room(v.size);
-        case Kind::hex: return v.size * 2 + 2;
+        case Kind::text:
+            return string_room(v.size);
+        case Kind::hex:
+            return v.size * 2 + 2;
         case Kind::list_text:
         case Kind::map: {
             size_t n = 4;
             for (size_t i = 0; i < (v.kind == Kind::map ? v.size * 2 : v.size); i++) n += string_room(v.items[i].size) + 1;
             return n;
         }
-        case Kind::list_uint: return v.size * 21 + 4;
-        case Kind::list_ip: return v.size * 48 + 4;
-        default: return 48;
+        case Kind::list_uint:
+            return v.size * 21 + 4;
+        case Kind::list_ip:
+            return v.size * 48 + 4;
+        default:
+            return 48;
     }
 }
 
 char* write_value(char* out, const Value& v) {
     switch (v.kind) {
-        case Kind::text: return write_string(out, v.as_text());
-        case Kind::uint: return write_uint(out, v.uint);
-        case Kind::sint: return std::to_chars(out, out + 24, v.sint).ptr;
-        case Kind::real: return std::to_chars(out, out + 32, v.real).ptr;
+        case Kind::text:
+            return write_string(out, v.as_text());
+        case Kind::uint:
+            return write_uint(out, v.uint);
+        case Kind::sint:
+            return std::to_chars(out, out + 24, v.sint).ptr;
+        case Kind::real:
+            return std::to_chars(out, out + 32, v.real).ptr;
         case Kind::flag: {
             std::string_view word = v.flag ? "true" : "false";
             std::memcpy(out, word.data(), word.size());
@@ -195,7 +209,8 @@ char* write_value(char* out, const Value& v) {
             out = write_time(out, v.sint);
             *out++ = '"';
             return out;
-        case Kind::hex: return write_hex(out, {v.bytes, v.size});
+        case Kind::hex:
+            return write_hex(out, {v.bytes, v.size});
         case Kind::list_text:
         case Kind::list_uint:
         case Kind::list_ip:

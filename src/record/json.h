@@ -1,7 +1,8 @@
 // Records as JSON lines.
 //
-// Output is always valid UTF-8 JSON: control characters are escaped, bytes that are not UTF-8 become the text \xNN, numbers that JSON
-// cannot hold (infinities) are left out. Keys stand in the order the fields were added; @timestamp and record.type come first.
+// Output is always valid UTF-8 JSON: control characters are escaped, bytes that are not UTF-8 become the text \xNN, numbers that
+// JSON cannot hold (infinities) are left out. Keys stand in the order the fields were added; @timestamp and record.type come
+// first.
 #pragma once
 
 #include <bitset>
@@ -21,8 +22,9 @@ namespace cvf::record {
 // Which fields are written. Starts empty.
 class Projection {
  public:
-    // `patterns` are keys or prefixes ending in ".*" ("source.*"); "*" is everything. The three join keys, @timestamp and record.type
-    // need no naming: they are always written. An unknown pattern is an error whose text names it and the nearest known key.
+    // `patterns` are keys or prefixes ending in ".*" ("source.*"); "*" is everything. The three join keys, @timestamp and
+    // record.type need no naming: they are always written. An unknown pattern is an error whose text names it and the nearest
+    // known key.
     static std::expected<Projection, std::string> parse(std::span<const std::string> patterns);
     bool has(Field f) const { return fields_[static_cast<size_t>(f)]; }
 

@@ -36,7 +36,9 @@ void Arena::reset() {
 
 namespace {
 
-Value* take_items(Arena& arena, size_t count) { return static_cast<Value*>(arena.take(count * sizeof(Value), alignof(Value))); }
+Value* take_items(Arena& arena, size_t count) {
+    return static_cast<Value*>(arena.take(count * sizeof(Value), alignof(Value)));
+}
 
 void set_text(Value& v, std::string_view text) {
     v.kind = Kind::text;

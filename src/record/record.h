@@ -1,8 +1,8 @@
 // A record: a flat set of fields on its way out.
 //
-// One Record object is used again and again: begin(), add fields, hand it on, begin(). Nothing is allocated per record once the arena
-// has grown to its working size. Text given to text() and the items of lists are borrowed: they must stay valid until the record has
-// been written, which happens before the call that hands the record on returns. copy() keeps its own copy.
+// One Record object is used again and again: begin(), add fields, hand it on, begin(). Nothing is allocated per record once the
+// arena has grown to its working size. Text given to text() and the items of lists are borrowed: they must stay valid until the
+// record has been written, which happens before the call that hands the record on returns. copy() keeps its own copy.
 //
 // Adding a field twice is the caller's error (asserted in debug builds). Not thread-safe: one thread owns a Record.
 #pragma once
@@ -58,7 +58,8 @@ class Arena {
     size_t used_ = 0;  // in the last block
 };
 
-// A flat list of values with the memory they need. Long-lived sets (an owner's context) are built once and attached to many records.
+// A flat list of values with the memory they need. Long-lived sets (an owner's context) are built once and attached to many
+// records.
 class FieldSet {
  public:
     FieldSet() { values_.reserve(64); }
@@ -127,7 +128,8 @@ class Record : public FieldSet {
     RecordType type() const { return type_; }
     int64_t timestamp() const { return values()[0].sint; }
 
-    // Fields kept elsewhere that belong to this record too (an owner's process and container). Borrowed until the record is written.
+    // Fields kept elsewhere that belong to this record too (an owner's process and container). Borrowed until the record is
+    // written.
     void attach(const FieldSet* set) {
         if (set && attached_count_ < max_attached) attached_[attached_count_++] = set;
     }

@@ -60,6 +60,7 @@ class Tap final : public EndpointTap {
     int poll(int timeout_ms) override;
     void set_want(uint64_t cookie, bool egress, Verdict v) override { wants_.verdict(cookie, egress, v); }
     void skip_to(uint64_t cookie, bool egress, uint64_t offset) override { wants_.skip(cookie, egress, offset); }
+    void report() override;
     EndpointStats stats() const override;
 
  private:
@@ -341,6 +342,27 @@ int Tap::poll(int timeout_ms) {
     }
     handler_.caught_up(clock_.utc(upto));
     return static_cast<int>(std::min<uint64_t>(ring_->delivered() - before, INT32_MAX));
+}
+
+void Tap::report() {
+    if (iteration_ >= 0) close(iteration_);
+    iteration_ = -1;
+    iteration_step_ = 0;
+    carried_ = 0;
+    // Events younger than the merge's slack are held back; wait until all up to now are out.
+    const auto start = static_cast<uint64_t>(host::monotonic_now());
+    uint64_t upto = 0;
+    for (int i = 0; i < 50 && upto < start; i++) {
+        if (i) ring_->wait(1);
+        upto = ring_->drain([this](decode::Bytes record) { table_.event(record); }, more_);
+    }
+    for (bpf_link* link : {socket_reports_, peer_reports_}) {
+        if (!link) continue;
+        std::vector<cvf_report> reports;
+        read_all(link, &reports);
+        for (const cvf_report& r : reports) table_.report(r);
+    }
+    table_.expire(upto, true);
 }
 
 uint64_t Tap::counted(uint32_t what) const {

@@ -1,10 +1,10 @@
 // The endpoint tap: every packet of every local socket in every network namespace, seen once per socket, with the socket's owner.
 //
-// The kernel side (bpf/endpoint.bpf.c, bpf/events.bpf.c) counts in socket storage and sends only what is wanted; this class loads it,
-// merges the CPUs' buffers by time and hands the events to a handler, in time order, on the thread that calls poll().
+// The kernel side (bpf/endpoint.bpf.c, bpf/events.bpf.c) counts in socket storage and sends only what is wanted; this class loads
+// it, merges the CPUs' buffers by time and hands the events to a handler, in time order, on the thread that calls poll().
 //
-// A conversation between two local sockets appears as two sockets. The kernel takes payload at one of them when it knows the pair; the
-// handler joins them (see `Socket::peer_cookie`).
+// A conversation between two local sockets appears as two sockets. The kernel takes payload at one of them when it knows the
+// pair; the handler joins them (see `Socket::peer_cookie`).
 //
 // Thread rule: one thread makes all calls, except stop() (any thread) and set_want() (the thread of poll()).
 #pragma once
@@ -39,39 +39,41 @@ struct Socket {
     decode::Address local, remote;  // the socket's own tuple, not the packet's
     uint16_t local_port = 0, remote_port = 0;
     Owner owner;
-    bool own = false;  // belongs to this agent
+    bool own = false;      // belongs to this agent
     bool existed = false;  // was there before the agent
-    uint64_t peer_cookie = 0;  // the other end, a local socket too, when the kernel knew it already; payload then comes from that end only
+    uint64_t peer_cookie =
+        0;  // the other end, a local socket too, when the kernel knew it already; payload then comes from that end only
 };
 
 // What the kernel counted for one socket since it was created (or since the agent started, when it is older).
 struct Counters {
-    uint64_t packets_out = 0, bytes_out = 0, packets_in = 0, bytes_in = 0;  // bytes of IP packets; a GSO packet counts its segments
+    uint64_t packets_out = 0, bytes_out = 0, packets_in = 0,
+             bytes_in = 0;              // bytes of IP packets; a GSO packet counts its segments
     int64_t first_ns = 0, last_ns = 0;  // UTC; 0: none
     // TCP only, from tcp_sock.
     bool has_tcp = false;
     uint32_t srtt_us = 0, min_rtt_us = 0, retransmits = 0, lost = 0, reordering_seen = 0, zero_windows = 0;
     uint32_t mss = 0;
     uint8_t send_window_scale = 0, receive_window_scale = 0;
-    uint8_t state = 0;          // TCP_ESTABLISHED … as the kernel numbers them
+    uint8_t state = 0;  // TCP_ESTABLISHED … as the kernel numbers them
     uint64_t bytes_acked = 0, bytes_received = 0;
 };
 
 // One packet with its payload, or the part of it the budget allowed.
 struct Payload {
     uint64_t cookie;
-    int64_t time_ns;      // UTC
-    bool egress;          // the socket sent it
-    decode::Bytes packet; // from the IP header on, as captured
-    uint32_t length;      // of the whole packet, which may be a GSO aggregate
+    int64_t time_ns;       // UTC
+    bool egress;           // the socket sent it
+    decode::Bytes packet;  // from the IP header on, as captured
+    uint32_t length;       // of the whole packet, which may be a GSO aggregate
 };
 
 enum class TcpEventKind : uint8_t { retransmit, reset_sent, reset_received, state, drop, listen_overflow };
 struct TcpEvent {
     TcpEventKind kind;
     int64_t time_ns;
-    uint64_t cookie;      // 0: no socket
-    Socket socket;        // tuple and namespace where known
+    uint64_t cookie;  // 0: no socket
+    Socket socket;    // tuple and namespace where known
     uint8_t old_state = 0, new_state = 0;
     uint32_t reason = 0;  // drop reason as this kernel numbers it; drop_reason_name() has the text
 };
@@ -81,7 +83,7 @@ struct ProcessEvent {
     int64_t time_ns;
     uint32_t pid, parent_pid, uid, gid;
     uint64_t cgroup_id;
-    int64_t start_ns;     // boot-time start of the process, as UTC
+    int64_t start_ns;  // boot-time start of the process, as UTC
     uint32_t exit_code = 0;
     char comm[16];
     std::string_view filename;  // exec: path of the executable as given to the kernel
@@ -91,13 +93,13 @@ struct ProcessEvent {
 class EndpointHandler {
  public:
     virtual ~EndpointHandler() = default;
-    virtual void opened(const Socket& socket, int64_t time_ns) = 0;   // before any other event of its cookie
+    virtual void opened(const Socket& socket, int64_t time_ns) = 0;  // before any other event of its cookie
     virtual void owner_changed(uint64_t cookie, const Owner& owner, int64_t time_ns) = 0;
     virtual void payload(const Payload& payload) = 0;
     // Interim and, with closed = true, final. After closed nothing of this cookie follows.
     virtual void counters(uint64_t cookie, const Counters& counters, bool closed, int64_t time_ns) = 0;
-    // Both sockets are ends of one conversation. Payload comes from the first only; the other adds owner, counters and timing. Both have
-    // been opened. A pair is told once.
+    // Both sockets are ends of one conversation. Payload comes from the first only; the other adds owner, counters and timing.
+    // Both have been opened. A pair is told once.
     virtual void paired(uint64_t payload_cookie, uint64_t other_cookie, int64_t time_ns) {
         (void)payload_cookie, (void)other_cookie, (void)time_ns;
     }
@@ -113,14 +115,14 @@ class EndpointHandler {
 enum class Verdict : uint8_t { budget, all, heads, none };
 
 struct EndpointOptions {
-    std::string cgroup;          // directory to attach to; empty: root of the cgroup v2 tree (mounted privately if need be)
-    bool payload = true;         // false: no payload leaves the kernel
-    bool payload_full = false;   // lifts the budget
+    std::string cgroup;                // directory to attach to; empty: root of the cgroup v2 tree (mounted privately if need be)
+    bool payload = true;               // false: no payload leaves the kernel
+    bool payload_full = false;         // lifts the budget
     uint32_t first_bytes = 16 * 1024;  // of each direction
     uint32_t turn_bytes = 4 * 1024;    // of each later turn
     bool tcp_events = true;
     bool process_events = true;
-    bool watch_self = false;     // see the agent's own sockets
+    bool watch_self = false;       // see the agent's own sockets
     uint32_t report_seconds = 10;  // interim counters
     uint32_t buffer_pages = 256;   // per CPU
     uint32_t max_sockets = 131072;
@@ -132,15 +134,19 @@ struct EndpointStats {
 
 class EndpointTap {
  public:
-    // Loads, attaches, and reports the sockets that are already there through `handler` at the first poll(). The error is one line a person
-    // can act on.
-    static std::expected<std::unique_ptr<EndpointTap>, std::string> open(const EndpointOptions& options, EndpointHandler& handler);
+    // Loads, attaches, and reports the sockets that are already there through `handler` at the first poll(). The error is one
+    // line a person can act on.
+    static std::expected<std::unique_ptr<EndpointTap>, std::string> open(const EndpointOptions& options,
+                                                                         EndpointHandler& handler);
     virtual ~EndpointTap() = default;  // detaches all
     // Waits up to `timeout_ms` and delivers what came. Negative on error.
     virtual int poll(int timeout_ms) = 0;
     virtual void set_want(uint64_t cookie, bool egress, Verdict verdict) = 0;
     // No payload of this direction before this stream offset (bytes from the first data byte).
     virtual void skip_to(uint64_t cookie, bool egress, uint64_t stream_offset) = 0;
+    // Delivers what has happened until now: waiting events, then the counters of every open socket (closed = false), and handshakes of
+    // which nothing has come. For the agent's end, so that what is still open is told with its numbers. Takes some milliseconds.
+    virtual void report() = 0;
     virtual EndpointStats stats() const = 0;
 };
 

@@ -285,14 +285,14 @@ void SocketTable::half_open(Handshake& h, uint64_t time) {
     handler_.counters(s.cookie, c, true, clock_.utc(time));
 }
 
-void SocketTable::expire(uint64_t time) {
+void SocketTable::expire(uint64_t time, bool all) {
     boost::unordered::erase_if(handshakes_, [&](auto& h) {
-        if (h.second.first + handshake_wait >= time) return false;
+        if (!all && h.second.first + handshake_wait >= time) return false;
         half_open(h.second, time);
         return true;
     });
     boost::unordered::erase_if(early_, [&](const auto& e) {
-        if (e.second.first + early_wait >= time) return false;
+        if (!all && e.second.first + early_wait >= time) return false;
         unmatched_ += e.second.packets.size();
         return true;
     });

@@ -30,8 +30,8 @@ class SocketTable {
     void iteration_ends(uint64_t time);
     // The reports of the sockets that were there before the agent.
     void existing(const std::vector<cvf_report>& reports);
-    // Gives up on what waits for something that does not come. About once a second.
-    void expire(uint64_t time);
+    // Gives up on what waits for something that does not come: what has waited long, or all of it. About once a second.
+    void expire(uint64_t time, bool all = false);
 
     void set_tick(uint64_t ns) { tick_ns_ = ns; }
     uint64_t payload_bytes() const { return payload_bytes_; }

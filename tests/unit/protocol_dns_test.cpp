@@ -45,7 +45,8 @@ TEST_F(Dns, a_query_and_its_response_are_one_record) {
     // The second answer's owner is the first one's data: header, question, then owner, fixed part.
     const size_t target_at = 12 + 17 + 4 + 2 + 10;
     send(answers, test::header(7, 0x8580, 1, 2, 1, 1) + test::question("www.EXAMPLE.com", a) +
-                      test::rr(test::question_name, cname, target) + test::rr(test::be16(0xc000 | target_at), a, "\x01\x02\x03\x04", 60) +
+                      test::rr(test::question_name, cname, target) +
+                      test::rr(test::be16(0xc000 | target_at), a, "\x01\x02\x03\x04", 60) +
                       test::rr(test::question_name, ns, target) + test::rr(std::string(1, '\0'), 41, "", 0x8000, 1232));
     ASSERT_EQ(ctx.records.size(), 1u);
     EXPECT_EQ(ctx.records[0],

@@ -1,6 +1,8 @@
 // The CNFlow record, and what every record of a conversation carries.
 #include <fmt/format.h>
 
+#include <cstring>
+
 #include "flow/community_id.h"
 #include "flow/tracker.h"
 #include "record/text.h"
@@ -156,8 +158,10 @@ void Tracker::report(Flow& flow, bool final, EndReason reason) {
         r.text(Field::network_direction, local == 2 ? "internal" : s.cookie ? "outbound" : "inbound");
     }
     if (flow.has_mac) {
-        r.mac(Field::source_mac, flow.mac[source]);
-        r.mac(Field::destination_mac, flow.mac[destination]);
+        // Zero: a cooked capture does not know it, loopback has none.
+        static constexpr uint8_t none[6] = {};
+        if (std::memcmp(flow.mac[source], none, 6) != 0) r.mac(Field::source_mac, flow.mac[source]);
+        if (std::memcmp(flow.mac[destination], none, 6) != 0) r.mac(Field::destination_mac, flow.mac[destination]);
     }
     if (flow.is_tcp()) {
         r.text(Field::tcp_state, tcp_states[static_cast<size_t>(flow.tcp)]);

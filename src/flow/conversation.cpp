@@ -106,8 +106,10 @@ size_t Conversation::feed(int end, Bytes bytes) {
         handed_over_ = false;
         flow_.dissector->finish(*this);
         flow_.dissector.reset();
+        // One that took nothing is not found again in the same bytes.
+        const uint64_t others = candidates_for(flow_.key.protocol) & ~(uint64_t{1} << index_of(flow_.running));
+        flow_.candidates = used == 0 ? others : 0;
         flow_.running = nullptr;
-        flow_.candidates = 0;
         flow_.tries = 0;
         if (!handed_to_.empty()) {
             if (const Protocol* next = protocol::protocol_by_name(handed_to_))
@@ -159,16 +161,23 @@ void Conversation::gap(int end, uint64_t bytes) {
     if (!flow_.dissector) return;
     current_ = end;
     flow_.dissector->gap(flow_.direction_of(end), bytes, *this);
+    settle();
     current_ = -1;
-    if (dropped_) {
-        dropped_ = false;
-        flow_.running = nullptr;
-        forget_all();
-    }
 }
 
 void Conversation::closed(int end) {
-    if (flow_.dissector) flow_.dissector->close(flow_.direction_of(end), *this);
+    if (!flow_.dissector) return;
+    flow_.dissector->close(flow_.direction_of(end), *this);
+    settle();
+}
+
+// Only bytes can be handed over: such a wish is void here. A dissector that was wrong goes, and the search is over.
+void Conversation::settle() {
+    handed_over_ = false;
+    if (!dropped_) return;
+    dropped_ = false;
+    flow_.running = nullptr;
+    forget_all();
 }
 
 void Conversation::datagram(int end, Bytes bytes, bool whole) {
@@ -196,6 +205,7 @@ void Conversation::datagram(int end, Bytes bytes, bool whole) {
 
 void Conversation::tick() {
     flow_.wants_ticks = flow_.dissector && flow_.dissector->tick(*this);
+    settle();
 }
 
 void Conversation::finish() {
@@ -294,6 +304,7 @@ void Conversation::set_initiator(Direction dir) {
 }
 
 void Conversation::name_seen(std::string_view name, Bytes ip, uint32_t ttl) {
+    if (ip.size() != 4 && ip.size() != 16) return;
     decode::Address address = ip.size() == 4 ? decode::Address::v4(ip.data()) : decode::Address::v6(ip.data());
     // Connections are opened a while after the look-up, and clients keep short-lived names longer than told.
     tracker_.names_.put(address, name, now + (int64_t{ttl} + 600) * 1'000'000'000);

@@ -179,6 +179,7 @@ void Stream::end(int dir, StreamConsumer& consumer) {
     if (ended_) return;
     ended_ = true;
     consumer.closed(dir);
+    skip_left_ = UINT64_MAX;  // whatever a broken peer sends behind its end
     skip_left_ = UINT64_MAX;  // what comes behind its end is nobody's
 }
 

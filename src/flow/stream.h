@@ -49,6 +49,8 @@ class Stream {
 
     bool synced() const { return synced_; }
     uint32_t next() const { return next_; }      // sequence number of the next byte in order
+    // Sequence number of its first byte: where sync() put it.
+    uint32_t begin() const { return next_ - static_cast<uint32_t>(offset_ + pending().size()); }
     uint64_t offset() const { return offset_; }  // bytes passed since the start, consumed, skipped or lost; pending ones are not
     uint64_t skipped() const { return skipped_; }
     uint64_t gap_bytes() const { return gap_bytes_; }
@@ -70,7 +72,7 @@ class Stream {
 
     // The other end has acknowledged everything before `sequence`: holes below it will not be filled.
     void acknowledged(int dir, uint32_t sequence, Budget& budget, StreamConsumer& consumer) {
-        if (kept_ && !kept_->early.empty() && before(kept_->early.front().sequence - 1, sequence)) give_up(dir, budget, consumer);
+        while (waiting() && before(kept_->early.front().sequence - 1, sequence)) give_up(dir, budget, consumer);
     }
 
     // All bytes before `sequence` have passed without being seen.

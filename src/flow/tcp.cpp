@@ -24,15 +24,15 @@ void Tracker::tcp_segment(Flow& flow, int end, const decode::Packet& p) {
     End& me = flow.ends[end];
     const uint8_t flags = p.tcp.flags;
     const uint32_t length = p.payload_length;
-    me.flags |= flags;
     if (!flow.live) me.payload_bytes += length;
 
     uint32_t sequence = p.tcp.sequence;
     if ((flags & (decode::tcp_syn | decode::tcp_rst)) || flow.tcp < TcpState::established) [[unlikely]]
         tcp_handshake(flow, end, p);
+    me.flags |= flags;
+    if (flags & decode::tcp_rst) return;      // its sequence number may be the other end's word only, or zero
     if (flags & decode::tcp_syn) sequence++;  // data of a SYN (TCP Fast Open) stands behind it
     if (!me.stream.synced()) me.stream.sync(sequence);
-    if (flags & decode::tcp_rst) return;
 
     if (p.tcp.window == 0) {
         if (!me.window_closed && !(flags & decode::tcp_syn)) me.zero_windows++;
@@ -75,14 +75,18 @@ void Tracker::tcp_handshake(Flow& flow, int end, const decode::Packet& p) {
     if (flags & decode::tcp_syn) {
         me.mss = p.tcp.mss;
         if (p.tcp.has_window_scale) me.window_scale = static_cast<int8_t>(p.tcp.window_scale);
-        if (me.stream.synced() && me.stream.next() == p.tcp.sequence + 1) me.retransmits++;
+        // In a simultaneous open an end sends a SYN and then a SYN-ACK, which is none sent again.
+        const bool first_answer = (flags & decode::tcp_ack) && !flow.syn_ack_at;
+        if ((me.flags & decode::tcp_syn) && !first_answer) me.retransmits++;
         if (flags & decode::tcp_ack) {
-            set_initiator(flow, 1 - end, InitiatorBy::syn);
+            if (!flow.syn_at) set_initiator(flow, 1 - end, InitiatorBy::syn);
             if (!flow.syn_ack_at) flow.syn_ack_at = p.time;
             if (flow.tcp < TcpState::syn_received) flow.tcp = TcpState::syn_received;
         } else {
-            set_initiator(flow, end, InitiatorBy::syn);
-            if (!flow.syn_at) flow.syn_at = p.time;
+            if (!flow.syn_at) {
+                set_initiator(flow, end, InitiatorBy::syn);
+                flow.syn_at = p.time;
+            }
             if (flow.tcp < TcpState::syn_sent) flow.tcp = TcpState::syn_sent;
         }
         return;
@@ -101,15 +105,25 @@ void Tracker::tcp_handshake(Flow& flow, int end, const decode::Packet& p) {
     }
 }
 
+// True when a SYN does not belong to what is known of these ports, but begins anew. One sent again carries the number of the first.
+bool Tracker::begins_anew(const Flow& flow, int end, const decode::Packet& p) {
+    const Stream& stream = flow.ends[end].stream;
+    const bool over = flow.tcp >= TcpState::closing;
+    const bool answer = p.tcp.flags & decode::tcp_ack;
+    if (stream.synced()) return stream.begin() != p.tcp.sequence + 1 && (!answer || over);
+    if (answer) return over;
+    return flow.tcp != TcpState::syn_sent && flow.tcp != TcpState::syn_received;  // else a simultaneous open, or overtaken
+}
+
 // A segment out of turn: sent again, overtaken, or after a hole.
 void Tracker::tcp_order(Flow& flow, int end, const decode::Packet& p) {
     End& me = flow.ends[end];
     const uint32_t next = me.stream.next(), sequence = p.tcp.sequence;
-    if (p.payload_length == 0) return;
     if (before(next, sequence)) {
         if (me.hole_at == 0) me.hole_at = p.time;
         return;
     }
+    if (p.payload_length == 0) return;
     if (sequence == next) {
         if (!me.stream.waiting()) return;
         if (p.time - me.hole_at <= reorder_window)

@@ -53,19 +53,12 @@ Flow* Tracker::find_or_create(const decode::Packet& p, const Key& key, int from)
     } else if (auto it = table_.find(key); it != table_.end()) {
         flow = it->second;
     }
-    // The same ports again: a SYN with another sequence number after the end, or after the idle limit, begins a new conversation.
+    // The same ports again: a SYN with another sequence number, or anything after the idle limit, begins a new conversation.
     if (flow) {
         const bool syn = p.has_transport && p.ip_protocol == decode::ip_protocol::tcp &&
-                         (p.tcp.flags & (decode::tcp_syn | decode::tcp_ack)) == decode::tcp_syn;
-        if (syn && flow->tcp != TcpState::syn_sent) {
-            const Stream& stream = flow->ends[from].stream;
-            const bool same = stream.synced() && stream.offset() == 0 && p.tcp.sequence + 1 == stream.next();
-            if (!same) {
-                destroy(*flow, flow->tcp == TcpState::reset ? EndReason::reset : EndReason::fin);
-                flow = nullptr;
-            }
-        } else if (p.time - flow->last > idle_limit(*flow)) {
-            destroy(*flow, EndReason::idle);
+                         (p.tcp.flags & (decode::tcp_syn | decode::tcp_rst)) == decode::tcp_syn;
+        if (p.time - flow->last > idle_limit(*flow) || (syn && begins_anew(*flow, from, p))) {
+            destroy(*flow, end_reason(*flow, EndReason::idle));
             flow = nullptr;
         }
     }
@@ -79,15 +72,15 @@ Flow* Tracker::find_or_create(const decode::Packet& p, const Key& key, int from)
         const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
         if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024)
             set_initiator(*flow, 1 - from, InitiatorBy::port);
-        if (flow->is_icmp()) {
-            if (p.payload.size() >= 2) flow->icmp_type_code = decode::load_be16(p.payload.data());
-            if (key.extra == 0 || flow->icmp_type_code >> 8 == 129 || flow->icmp_type_code >> 8 == 0) {
-                // An echo reply met first answers the other end's request.
-                const bool reply = flow->icmp_type_code >> 8 == (key.protocol == decode::ip_protocol::icmp ? 0 : 129);
-                if (reply && key.extra != 0xffff) set_initiator(*flow, 1 - from, InitiatorBy::protocol);
+        if (flow->is_icmp() && p.payload.size() >= 2) {
+            flow->icmp_type_code = decode::load_be16(p.payload.data());
+            // A reply met first answers the other end's request, whose type is the key's.
+            if (key.extra != 0xffff && p.payload[0] != key.extra) {
+                flow->icmp_type_code = static_cast<uint16_t>(key.extra << 8 | p.payload[1]);
+                set_initiator(*flow, 1 - from, InitiatorBy::protocol);
             }
         }
-        if (p.has_mac) {
+        if (p.has_mac && p.tunnel_count == 0) {  // a tunnel's ends are not the conversation's
             flow->has_mac = true;
             std::memcpy(flow->mac[from], p.source_mac, 6);
             std::memcpy(flow->mac[1 - from], p.destination_mac, 6);
@@ -138,7 +131,7 @@ void Tracker::set_initiator(Flow& flow, int end, InitiatorBy by) {
 void Tracker::datagram(Flow& flow, int end, const decode::Packet& p) {
     End& me = flow.ends[end];
     if (!flow.live) me.payload_bytes += p.payload_length;
-    if (p.is_fragment || flow.search_over) return;
+    if (p.is_fragment) return;
     if (p.ip_protocol == decode::ip_protocol::sctp) {
         if (!flow.extras) flow.extras = std::make_unique<Extras>();
         decode::Reader chunks(p.payload);
@@ -151,7 +144,8 @@ void Tracker::datagram(Flow& flow, int end, const decode::Packet& p) {
             chunks.skip(std::min(chunks.left(), (length - 4 + 3) & ~size_t{3}));
         }
     }
-    if (p.payload.empty()) return;
+    // A TCP segment without a whole header has no place in the stream.
+    if (p.payload.empty() || flow.search_over || flow.is_tcp()) return;
     Conversation(*this, flow, p.time).datagram(end, p.payload, p.payload.size() >= p.payload_length);
 }
 
@@ -235,10 +229,7 @@ void Tracker::advance(int64_t now) {
 void Tracker::fire(Flow& flow) {
     const int64_t expires = flow.live ? INT64_MAX : flow.last + idle_limit(flow);
     if (now_ > expires) {
-        EndReason reason = flow.tcp == TcpState::closed  ? EndReason::fin
-                           : flow.tcp == TcpState::reset ? EndReason::reset
-                                                         : EndReason::idle;
-        destroy(flow, reason);
+        destroy(flow, end_reason(flow, EndReason::idle));
         return;
     }
     if (flow.wants_ticks) Conversation(*this, flow, now_).tick();
@@ -278,6 +269,11 @@ void Tracker::discard(Flow& flow) {
     delete &flow;
 }
 
+// How a conversation ended, where its own segments say so.
+EndReason Tracker::end_reason(const Flow& flow, EndReason otherwise) {
+    return flow.tcp == TcpState::closed ? EndReason::fin : flow.tcp == TcpState::reset ? EndReason::reset : otherwise;
+}
+
 // The table is full: the oldest conversation that has been quiet for some seconds goes, else the oldest.
 void Tracker::evict_one() {
     Flow* victim = oldest_;
@@ -291,10 +287,7 @@ void Tracker::evict_one() {
 }
 
 void Tracker::finish() {
-    while (oldest_)
-        destroy(*oldest_, oldest_->tcp == TcpState::closed  ? EndReason::fin
-                          : oldest_->tcp == TcpState::reset ? EndReason::reset
-                                                            : EndReason::end);
+    while (oldest_) destroy(*oldest_, end_reason(*oldest_, EndReason::end));
 }
 
 }  // namespace cvf::flow

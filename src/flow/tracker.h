@@ -90,6 +90,7 @@ class Tracker {
     Flow* create(const Key& key, int64_t time);
     void set_initiator(Flow& flow, int end, InitiatorBy by);
     void tcp_segment(Flow& flow, int end, const decode::Packet& packet);
+    static bool begins_anew(const Flow& flow, int end, const decode::Packet& packet);
     void tcp_handshake(Flow& flow, int end, const decode::Packet& packet);
     void tcp_order(Flow& flow, int end, const decode::Packet& packet);
     void tcp_acknowledged(Flow& flow, int end, const decode::Packet& packet, Conversation& conversation);
@@ -102,6 +103,7 @@ class Tracker {
     void schedule(Flow& flow, int64_t due);
     void fire(Flow& flow);
     int64_t idle_limit(const Flow& flow) const;
+    static EndReason end_reason(const Flow& flow, EndReason otherwise);
     void evict_one();
 
     Options options_;

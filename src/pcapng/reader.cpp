@@ -50,7 +50,9 @@ int64_t Interface::to_unix_ns(uint64_t stamp) const {
     } else {
         ns = digits - 9u > 19 ? 0 : stamp / power_of_ten(digits - 9u);
     }
-    return static_cast<int64_t>(ns + static_cast<uint64_t>(offset) * 1'000'000'000u);
+    // Nor may it be so far out that adding to it overflows: 1970 to 2200.
+    constexpr int64_t latest = 7'258'118'400'000'000'000;
+    return std::clamp<int64_t>(static_cast<int64_t>(ns + static_cast<uint64_t>(offset) * 1'000'000'000u), 0, latest);
 }
 
 bool Reader::fail(uint64_t at, std::string what) {

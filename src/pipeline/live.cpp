@@ -57,7 +57,7 @@ void Live::opened(const tap::Socket& socket, int64_t time_ns) {
     s.owner = owner_of(socket.owner, socket.netns, time_ns);
     if (LiveSocket* peer = socket.peer_cookie ? find(socket.peer_cookie) : nullptr; peer && peer->flow) {
         join(*peer, s);
-        return;
+        if (s.flow) return;  // else the peer has another already
     }
     flow::Key key;
     const int order = std::memcmp(socket.local.bytes.data(), socket.remote.bytes.data(), 16);
@@ -154,6 +154,8 @@ void Live::payload(const tap::Payload& p) {
         return;
     }
     flow::Flow& flow = *s->flow;
+    // A socket that carries a tunnel, or another protocol's message about its own: counted by the kernel, not for the parser.
+    if (packet_.tunnel_count != 0 || packet_.ip_protocol != flow.key.protocol) return;
     if (flow.is_icmp() && flow.icmp_type_code == 0 && packet_.payload.size() >= 2) {
         flow.icmp_type_code = decode::load_be16(packet_.payload.data());
         flow.has_community_id = false;

@@ -88,7 +88,10 @@ Role Http::find_client(Direction dir, std::string_view text, Context& ctx) {
     if (!response && match_request(text) != Match::yes) return role_of(dir);
     client_known_ = true;
     const Direction client = response ? opposite(dir) : dir;
-    if (client == Direction::from_initiator) return response ? Role::server : Role::client;
+    if (client == Direction::from_initiator) {
+        ctx.set_initiator(client);  // as it was taken to be; now it is known
+        return response ? Role::server : Role::client;
+    }
     const uint16_t before = ctx.port(Direction::from_initiator);
     ctx.set_initiator(client);
     // The flow may know better who opened the conversation; then its directions stay.

@@ -1,7 +1,7 @@
 // Frames in, through decoding and the flow table to its end: the whole way of hostile traffic.
 //
-// The input is a row of frames, each behind its length (two bytes, big-endian) and a byte that says how much time has passed since
-// the one before: 0 to 127 in microseconds, 128 to 255 in quarters of a second from 0.
+// The input is a row of frames, each behind its length (two bytes, big-endian) and a byte that says how much time has passed
+// since the one before: 0 to 127 in microseconds, 128 to 255 in quarters of a second from 0.
 #include <cstddef>
 #include <cstdint>
 

@@ -342,7 +342,7 @@ Outcome Evaluation::network_test(const Node& n) noexcept {
 }
 
 Outcome Evaluation::comprehension(const Node& n) noexcept {
-    Value scratch;
+    Value scratch{};  // filled by value(), which returns null where it is not
     std::span<const Value> items;
     size_t count = n.count - 1, stride = 1;
     if (n.over_items) {

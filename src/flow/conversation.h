@@ -40,7 +40,7 @@ class Conversation final : public protocol::Context, public StreamConsumer {
     // The protocol these first bytes of a direction follow; null: none yet. `undecided` tells whether more bytes may change that.
     const protocol::Protocol* search(int end, Bytes bytes, bool& undecided);
     void run(const protocol::Protocol& protocol);
-    void settle();       // does what a call other than data() asked for
+    void settle();      // does what a call other than data() asked for
     void forget_all();  // nobody wants what follows
     size_t feed(int end, Bytes bytes);
     void name_quoted(record::Record& record);

@@ -54,7 +54,7 @@ void Stream::offer(int dir, Bytes bytes, Budget& budget, StreamConsumer& consume
     if (!bytes.empty()) {
         if (bytes.size() > protocol::max_pending) {
             budget.overruns++;
-            lose(dir, bytes.size(), budget, consumer);
+            lose(dir, bytes.size(), bytes.size(), budget, consumer);
         } else {
             set_pending(bytes, budget);
         }
@@ -74,8 +74,9 @@ void Stream::drop_pending(Budget& budget) {
     kept_->pending.clear();
 }
 
-// `bytes` bytes at the current place are lost; pending ones too, which the caller has counted in.
-void Stream::lose(int dir, uint64_t bytes, Budget& budget, StreamConsumer& consumer) {
+// `bytes` bytes at the current place are lost to the consumer; pending ones too, which the caller has counted in. `seen` of them
+// were on the wire for all to see.
+void Stream::lose(int dir, uint64_t bytes, uint64_t seen, Budget& budget, StreamConsumer& consumer) {
     drop_pending(budget);
     offset_ += bytes;
     if (skip_left_) {  // a hole in what nobody wanted is no loss to the consumer
@@ -89,7 +90,7 @@ void Stream::lose(int dir, uint64_t bytes, Budget& budget, StreamConsumer& consu
             return;
         }
     }
-    gap_bytes_ += bytes;
+    gap_bytes_ += bytes - std::min(bytes, seen);
     skip_asked_ = 0;
     consumer.gap(dir, bytes);
     skip_left_ = skip_asked_;
@@ -99,7 +100,7 @@ void Stream::gap_to(int dir, uint32_t sequence, Budget& budget, StreamConsumer& 
     uint32_t hole = sequence - next_;
     uint64_t pending = kept_ ? kept_->pending.size() : 0;
     next_ = sequence;
-    lose(dir, hole + pending, budget, consumer);
+    lose(dir, hole + pending, pending, budget, consumer);
 }
 
 void Stream::segment_slow(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget,

@@ -48,12 +48,12 @@ class Stream {
     Stream& operator=(const Stream&) = delete;
 
     bool synced() const { return synced_; }
-    uint32_t next() const { return next_; }      // sequence number of the next byte in order
+    uint32_t next() const { return next_; }  // sequence number of the next byte in order
     // Sequence number of its first byte: where sync() put it.
     uint32_t begin() const { return next_ - static_cast<uint32_t>(offset_ + pending().size()); }
     uint64_t offset() const { return offset_; }  // bytes passed since the start, consumed, skipped or lost; pending ones are not
     uint64_t skipped() const { return skipped_; }
-    uint64_t gap_bytes() const { return gap_bytes_; }
+    uint64_t gap_bytes() const { return gap_bytes_; }  // never seen, where they were wanted
     bool idle() const { return !kept_; }
     bool done() const { return skip_left_ == UINT64_MAX; }  // nothing more is wanted: all of the rest is skipped
 
@@ -114,7 +114,7 @@ class Stream {
     void keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget, StreamConsumer& consumer);
     void drain_early(int dir, Budget& budget, StreamConsumer& consumer);
     void offer(int dir, Bytes bytes, Budget& budget, StreamConsumer& consumer);
-    void lose(int dir, uint64_t bytes, Budget& budget, StreamConsumer& consumer);
+    void lose(int dir, uint64_t bytes, uint64_t seen, Budget& budget, StreamConsumer& consumer);
     void end(int dir, StreamConsumer& consumer);
     void set_pending(Bytes rest, Budget& budget);
     void drop_pending(Budget& budget);

@@ -89,6 +89,8 @@ void Tracker::tcp_handshake(Flow& flow, int end, const decode::Packet& p) {
             }
             if (flow.tcp < TcpState::syn_sent) flow.tcp = TcpState::syn_sent;
         }
+        // Half open it may stay for a short time only.
+        if (!flow.live) schedule(flow, std::min(flow.next_report, p.time + idle_limit(flow)));
         return;
     }
     if (flow.tcp == TcpState::syn_sent || flow.tcp == TcpState::syn_received) {
@@ -105,7 +107,8 @@ void Tracker::tcp_handshake(Flow& flow, int end, const decode::Packet& p) {
     }
 }
 
-// True when a SYN does not belong to what is known of these ports, but begins anew. One sent again carries the number of the first.
+// True when a SYN does not belong to what is known of these ports, but begins anew. One sent again carries the number of the
+// first.
 bool Tracker::begins_anew(const Flow& flow, int end, const decode::Packet& p) {
     const Stream& stream = flow.ends[end].stream;
     const bool over = flow.tcp >= TcpState::closing;

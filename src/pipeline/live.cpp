@@ -99,7 +99,8 @@ void Live::join(LiveSocket& with_payload, LiveSocket& other) {
     other.end = end;
     flow->ends[end].cookie = other.socket.cookie;
     flow->ends[end].socket = &other;
-    if (flow->initiator_by < flow::InitiatorBy::socket && other.socket.role != tap::Role::unknown && flow->records == 0) {
+    if (flow->initiator_by < flow::InitiatorBy::socket && other.socket.role != tap::Role::unknown && flow->records == 0 &&
+        !flow->running) {  // a dissector's directions stay
         flow->initiator = static_cast<uint8_t>(other.socket.role == tap::Role::client ? end : 1 - end);
         flow->initiator_by = flow::InitiatorBy::socket;
     }
@@ -156,7 +157,8 @@ void Live::payload(const tap::Payload& p) {
     flow::Flow& flow = *s->flow;
     // A socket that carries a tunnel, or another protocol's message about its own: counted by the kernel, not for the parser.
     if (packet_.tunnel_count != 0 || packet_.ip_protocol != flow.key.protocol) return;
-    if (flow.is_icmp() && flow.icmp_type_code == 0 && packet_.payload.size() >= 2) {
+    const int sender = p.egress ? s->end : 1 - s->end;
+    if (flow.is_icmp() && flow.icmp_type_code == 0 && sender == flow.initiator && packet_.payload.size() >= 2) {
         flow.icmp_type_code = decode::load_be16(packet_.payload.data());
         flow.has_community_id = false;
     }
@@ -178,7 +180,7 @@ void Live::payload(const tap::Payload& p) {
             s->local_port_on_wire = local_port;
         }
     }
-    shard_.tracker().segment(flow, p.egress ? s->end : 1 - s->end, packet_);
+    shard_.tracker().segment(flow, sender, packet_);
 }
 
 void Live::take_counters(LiveSocket& s, const tap::Counters& c) {

@@ -8,7 +8,7 @@ namespace cvf::pipeline {
 using record::Field;
 using record::RecordType;
 
-Shard::Shard(ShardOptions options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub)
+Shard::Shard(const ShardOptions& options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub)
     : outlets_(std::move(outlets)), hub_(hub), tracker_(options.flow, *this), id_seed_(options.flow.id_seed) {
     if (!options.host_name.empty()) node_.copy(Field::host_name, options.host_name);
     update_wanted();

@@ -28,7 +28,7 @@ struct TrafficCounts {
 class Shard final : public flow::Output {
  public:
     // `hub` may be null: nobody subscribes. Both outlive the shard.
-    Shard(ShardOptions options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub = nullptr);
+    Shard(const ShardOptions& options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub = nullptr);
 
     // A frame from a capture or the wire, whose time, lengths, link and bytes are set.
     void frame(decode::Packet& packet);

@@ -169,7 +169,7 @@ class Namespaces:
 
     def start(self, name, *command, **options):
         """`ip netns exec` becomes the program: the pid is the program's."""
-        p = subprocess.Popen(["ip", "netns", "exec", name, *command], **options)
+        p = subprocess.Popen(["ip", "netns", "exec", name, *command], start_new_session=True, **options)
         self._running.append(p)
         return p
 
@@ -184,8 +184,9 @@ class Namespaces:
 
 
 def end(process):
+    """A started program and what it has forked."""
     with contextlib.suppress(ProcessLookupError):
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for stream in (process.stdin, process.stdout):
         if stream:

@@ -1,0 +1,241 @@
+// The endpoint tap's events, in the orders they come in, and the conversations they make.
+#include "pipeline/live.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "context_fake_proc.h"
+#include "decode_frames.h"
+
+namespace cvf::pipeline {
+namespace {
+
+using namespace decode::test;
+constexpr int64_t second = 1'000'000'000, t0 = 1'700'000'000 * second;
+
+struct Kept final : sink::Sink {
+    explicit Kept(std::string& text) : text_(text) {}
+    void write(std::string_view lines, size_t) override { text_ += lines; }
+    void flush() override {}
+    sink::SinkStats stats() const override { return {}; }
+    bool closed() const override { return false; }
+    void interrupt() override {}
+    std::string& text_;
+};
+
+struct LiveTest : testing::Test {
+    cvf::test::FakeProc proc;
+    cvf::test::Folder root;
+    std::string text;
+    std::unique_ptr<Shard> shard;
+    std::unique_ptr<context::OwnerTable> owners;
+    std::unique_ptr<Live> live;
+
+    LiveTest() {
+        context::OwnerTable::Options o;
+        o.processes.proc = proc.path();
+        o.runtimes = context::RuntimePaths{}.below(root.path());
+        o.netns = {.proc = proc.path(), .named = {root.path() + "/run/netns"}, .only_nsfs = false};
+        o.cgroup_path = [](uint64_t) -> std::optional<std::string> { return std::nullopt; };
+        owners = std::make_unique<context::OwnerTable>(o);
+        std::vector<std::unique_ptr<Outlet>> outlets;
+        outlets.push_back(std::make_unique<Outlet>(Selection{}, std::make_unique<Kept>(text)));
+        shard = std::make_unique<Shard>(ShardOptions{}, std::move(outlets));
+        live = std::make_unique<Live>(LiveOptions{}, *shard, *owners);
+    }
+
+    static decode::Address host(int last) {
+        const uint8_t bytes[4] = {10, 0, 0, static_cast<uint8_t>(last)};
+        return decode::Address::v4(bytes);
+    }
+    // 10.0.0.1:40000 is the client, 10.0.0.2:80 the server.
+    static tap::Socket socket(uint64_t cookie, bool client, uint64_t peer = 0) {
+        tap::Socket s;
+        s.cookie = cookie;
+        s.netns = 1;
+        s.family = 4;
+        s.ip_protocol = 6;
+        s.role = client ? tap::Role::client : tap::Role::server;
+        s.local = host(client ? 1 : 2), s.remote = host(client ? 2 : 1);
+        s.local_port = client ? 40000 : 80, s.remote_port = client ? 80 : 40000;
+        s.owner.uid = client ? 1001 : 1002;
+        s.owner.pid = client ? 11 : 12;
+        std::memcpy(s.owner.comm, client ? "asker" : "answerer", client ? 6 : 9);
+        s.peer_cookie = peer;
+        return s;
+    }
+    void payload(uint64_t cookie, bool egress, const std::string& packet) {
+        tap::Payload p{cookie, t0, egress, {}, static_cast<uint32_t>(packet.size())};
+        p.packet = {reinterpret_cast<const uint8_t*>(packet.data()), packet.size()};
+        live->payload(p);
+    }
+    void exchange(uint64_t client_cookie) {
+        payload(client_cookie, true, ipv4(6, tcp(40000, 80, 16, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n")));
+        payload(client_cookie, false,
+                ipv4(6, tcp(80, 40000, 16, "HTTP/1.1 204 No Content\r\n\r\n"), {.source = 2, .destination = 1}));
+    }
+    void close(uint64_t cookie, uint64_t out, uint64_t in) {
+        tap::Counters c;
+        c.packets_out = out, c.packets_in = in;
+        c.bytes_out = out * 100, c.bytes_in = in * 100;
+        c.first_ns = t0, c.last_ns = t0 + second;
+        live->counters(cookie, c, true, t0 + 2 * second);
+    }
+    std::vector<std::string> records(const std::string& type) {
+        shard->flush();
+        std::vector<std::string> out;
+        for (size_t from = 0, to; (to = text.find('\n', from)) != std::string::npos; from = to + 1)
+            if (std::string line = text.substr(from, to - from); has(line, "\"record.type\":\"" + type + "\""))
+                out.push_back(line);
+        return out;
+    }
+    static bool has(const std::string& line, const std::string& part) { return line.find(part) != std::string::npos; }
+    void expect_one_internal_flow() {
+        auto flows = records("flow");
+        ASSERT_EQ(flows.size(), 1u);
+        const std::string& f = flows[0];
+        EXPECT_TRUE(has(f, "\"network.direction\":\"internal\"")) << f;
+        EXPECT_TRUE(has(f, "\"source.address\":\"10.0.0.1\"")) << f;
+        EXPECT_TRUE(has(f, "\"source.packets\":5,")) << f;
+        EXPECT_TRUE(has(f, "\"destination.packets\":4,")) << f;
+        EXPECT_TRUE(has(f, "asker")) << f;
+        EXPECT_TRUE(has(f, "answerer")) << f;
+        EXPECT_EQ(live->sockets(), 0u);
+        EXPECT_EQ(shard->tracker().size(), 0u);
+    }
+};
+
+TEST_F(LiveTest, ASocketIsAConversationWithItsOwnerAndTheKernelsNumbers) {
+    live->opened(socket(7, true), t0);
+    exchange(7);
+    close(7, 5, 4);
+    auto flows = records("flow");
+    ASSERT_EQ(flows.size(), 1u);
+    EXPECT_TRUE(has(flows[0], "\"network.direction\":\"outbound\""));
+    EXPECT_TRUE(has(flows[0], "\"cvf.flow.initiator_by\":\"socket\""));
+    EXPECT_TRUE(has(flows[0], "\"cvf.flow.reason\":\"closed\""));
+    EXPECT_TRUE(has(flows[0], "\"source.packets\":5,"));
+    EXPECT_TRUE(has(flows[0], "asker"));
+    ASSERT_EQ(records("http").size(), 1u);
+    EXPECT_TRUE(has(records("http")[0], "asker"));
+    EXPECT_EQ(live->sockets(), 0u);
+}
+
+TEST_F(LiveTest, APairKnownAtTheStartIsOneFlowOfTwoOwners) {
+    live->opened(socket(7, true), t0);
+    live->opened(socket(8, false, 7), t0);
+    exchange(7);
+    close(7, 5, 4);
+    close(8, 4, 5);
+    expect_one_internal_flow();
+}
+
+TEST_F(LiveTest, APairFoundLaterIsJoined) {
+    live->opened(socket(7, true), t0);
+    live->opened(socket(8, false), t0);
+    EXPECT_EQ(shard->tracker().size(), 2u);
+    live->paired(7, 8, t0);
+    EXPECT_EQ(shard->tracker().size(), 1u);
+    live->paired(8, 7, t0);  // no news
+    close(8, 4, 5);
+    EXPECT_TRUE(records("flow").empty());  // its other end is there still
+    exchange(7);
+    close(7, 5, 4);
+    expect_one_internal_flow();
+    ASSERT_EQ(records("http").size(), 1u);
+    EXPECT_TRUE(has(records("http")[0], "answerer"));  // who has left is named all the same
+}
+
+TEST_F(LiveTest, WhoGoesFirstMakesNoDifferenceWhenTheInputEnds) {
+    live->opened(socket(8, false), t0);
+    live->opened(socket(7, true), t0);
+    live->paired(8, 7, t0);
+    close(7, 5, 4);
+    tap::Counters c;
+    c.packets_out = 4;
+    live->counters(8, c, false, t0);
+    live->finish(t0 + 3 * second);
+    expect_one_internal_flow();
+}
+
+TEST_F(LiveTest, AThirdSocketThatClaimsATakenPeerIsItsOwnConversation) {
+    live->opened(socket(7, true), t0);
+    live->opened(socket(8, false, 7), t0);
+    live->opened(socket(9, false, 7), t0);
+    EXPECT_EQ(shard->tracker().size(), 2u);
+    live->paired(7, 9, t0);
+    EXPECT_EQ(shard->tracker().size(), 2u);
+    close(9, 1, 1);
+    close(7, 5, 4);
+    close(8, 4, 5);
+    EXPECT_EQ(records("flow").size(), 2u);
+    EXPECT_EQ(live->sockets(), 0u);
+}
+
+TEST_F(LiveTest, WhatComesForUnknownOrClosedSocketsIsNothing) {
+    exchange(99);
+    live->paired(1, 2, t0);
+    close(99, 1, 1);
+    live->opened(socket(7, true), t0);
+    close(7, 1, 1);
+    exchange(7);
+    live->owner_changed(7, {}, t0);
+    live->paired(7, 7, t0);
+    EXPECT_EQ(records("flow").size(), 1u);
+    EXPECT_TRUE(records("http").empty());
+}
+
+TEST_F(LiveTest, OwnSocketsAndListenersAreNoConversations) {
+    tap::Socket own = socket(7, true);
+    own.own = true;
+    live->opened(own, t0);
+    tap::Socket listener = socket(8, false);
+    listener.remote_port = 0;
+    live->opened(listener, t0);
+    EXPECT_EQ(live->sockets(), 0u);
+    EXPECT_EQ(shard->tracker().size(), 0u);
+}
+
+TEST_F(LiveTest, AnAddressThatDiffersOnTheWireIsTheTranslatedOne) {
+    live->opened(socket(7, true), t0);
+    payload(7, true, ipv4(6, tcp(40000, 8080, 16, "x"), {.source = 1, .destination = 9}));
+    close(7, 5, 4);
+    ASSERT_EQ(records("flow").size(), 1u);
+    EXPECT_TRUE(has(records("flow")[0], "\"destination.nat.ip\":\"10.0.0.9\""));
+    EXPECT_TRUE(has(records("flow")[0], "\"destination.nat.port\":8080"));
+    EXPECT_TRUE(has(records("flow")[0], "\"destination.address\":\"10.0.0.2\""));
+}
+
+TEST_F(LiveTest, ATunnelInASocketIsNotTakenForTheSocketsOwnBytes) {
+    tap::Socket s = socket(7, true);
+    s.ip_protocol = 17;
+    s.remote_port = 4789;
+    live->opened(s, t0);
+    const std::string inner = eth(ipv4(6, tcp(1, 80, 16, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")));
+    payload(7, true, ipv4(17, udp(40000, 4789, octets({8, 0, 0, 0, 0, 0, 5, 0}) + inner)));
+    close(7, 1, 0);
+    ASSERT_EQ(records("flow").size(), 1u);
+    EXPECT_FALSE(has(records("flow")[0], "cvf.tcp"));
+    EXPECT_FALSE(has(records("flow")[0], "nat.ip"));
+    EXPECT_TRUE(records("http").empty());
+}
+
+TEST_F(LiveTest, AResetTheTapTellsOfEndsTheConversation) {
+    live->opened(socket(7, true), t0);
+    tap::TcpEvent e{};
+    e.kind = tap::TcpEventKind::reset_received;
+    e.time_ns = t0;
+    e.cookie = 7;
+    live->tcp_event(e);
+    live->tcp_event(e);
+    close(7, 1, 1);
+    ASSERT_EQ(records("event").size(), 2u);
+    EXPECT_TRUE(has(records("event")[0], "\"source.address\":\"10.0.0.1\""));
+    ASSERT_EQ(records("flow").size(), 1u);
+    EXPECT_TRUE(has(records("flow")[0], "\"cvf.flow.reason\":\"reset\""));
+    EXPECT_TRUE(has(records("flow")[0], "\"destination.cvf.tcp.resets\":1"));
+}
+
+}  // namespace
+}  // namespace cvf::pipeline

@@ -454,7 +454,7 @@ int cvf_sockops(struct bpf_sock_ops* ctx) {
             if (!s) break;
             if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
             s->netns = netns_of(sk);
-            own(s);
+            /* Its owner stands there from its creation; not every kernel lets a sockops program ask for the current process. */
             s->flags |= CVF_S_LISTENER | CVF_S_TCP;
             struct cvf_opened o = {};
             tuple_of_uapi(&o.tuple, sk);

@@ -109,7 +109,7 @@ struct tcp_sock {
     __u32 reord_seen;
     __u32 mss_cache;
     __u32 snd_nxt, rcv_nxt;
-    __u64 bytes_acked, bytes_received;
+    __u64 bytes_sent, bytes_retrans, bytes_received;
     struct tcp_options_received rx_opt;
 };
 struct mptcp_sock;

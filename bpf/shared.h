@@ -108,7 +108,7 @@ struct cvf_payload {
 };
 
 struct cvf_tcp_numbers {
-    __u64 bytes_acked, bytes_received;
+    __u64 bytes_sent, bytes_received; /* payload: sent without repetitions; received, a FIN counting one */
     __u32 srtt_us, min_rtt_us, retransmits, lost, reordering_seen, mss;
     __u32 snd_nxt, rcv_nxt, zero_windows;
     __u8 send_window_scale, receive_window_scale, has_tcp, pad;

@@ -99,7 +99,7 @@ static __always_inline void tuple_of_sock(struct cvf_tuple* t, struct sock* sk) 
 
 static __always_inline void tcp_numbers(struct cvf_tcp_numbers* n, struct tcp_sock* tp) {
     n->has_tcp = 1;
-    n->bytes_acked = tp->bytes_acked;
+    n->bytes_sent = tp->bytes_sent - tp->bytes_retrans;
     n->bytes_received = tp->bytes_received;
     n->srtt_us = tp->srtt_us >> 3;
     n->min_rtt_us = tp->rtt_min.s[0].v;

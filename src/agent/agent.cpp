@@ -51,7 +51,7 @@ class LocalAgent final : public Agent {
         options.report_seconds = static_cast<uint32_t>(std::max<int64_t>(1, settings.flow_interim.count() / 1'000'000'000));
         if (settings.flow_interim.count() == 0) options.report_seconds = 60;
         auto tap = tap::EndpointTap::open(options, live_);
-        if (!tap) return tap.error() + "\n`cvf doctor` says more; `cvf read FILE` works without privileges";
+        if (!tap) return tap.error() + "; `cvf read FILE` works without";
         tap_ = std::move(*tap);
         live_.tap_stats = [this] { return tap_->stats(); };
         shard_.on_want = [this](uint64_t cookie, bool egress, protocol::Want want) {
@@ -139,7 +139,7 @@ class LocalAgent final : public Agent {
 std::expected<std::unique_ptr<Agent>, std::string> Agent::start(const config::Settings& settings, const flow::Options& flow,
                                                                 std::vector<std::unique_ptr<pipeline::Outlet>> outlets) {
     auto cgroups = host::CgroupTree::open();
-    if (!cgroups) return std::unexpected(cgroups.error() + "\n`cvf doctor` says more; `cvf read FILE` works without privileges");
+    if (!cgroups) return std::unexpected(cgroups.error() + "; `cvf doctor` says more, and `cvf read FILE` works without");
     auto agent = std::make_unique<LocalAgent>(settings, flow, std::move(outlets), std::move(*cgroups));
     if (auto error = agent->open(settings)) return std::unexpected(*error);
     return agent;

@@ -196,8 +196,10 @@ void Live::take_counters(LiveSocket& s, const tap::Counters& c) {
     if (c.first_ns && c.first_ns < flow.first) flow.first = c.first_ns;
     if (c.last_ns > flow.last) flow.last = c.last_ns;
     if (!c.has_tcp) return;
-    mine.payload_bytes = c.bytes_acked;
-    if (!other_local) other.payload_bytes = c.bytes_received;
+    mine.payload_bytes = c.bytes_sent;
+    // The kernel counts the sequence number of a FIN as received.
+    const uint64_t fin = other.flags & decode::tcp_fin && c.bytes_received ? 1 : 0;
+    if (!other_local) other.payload_bytes = c.bytes_received - fin;
     mine.retransmits = c.retransmits;
     if (c.srtt_us) mine.rtt = int64_t{c.srtt_us} * 1000;
     if (c.min_rtt_us) mine.rtt_min = int64_t{c.min_rtt_us} * 1000;

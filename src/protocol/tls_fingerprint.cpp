@@ -31,7 +31,7 @@ class Memo {
         if (key.size() > max_key) return compute();
         const size_t bytes = key.size_bytes();
         Slot& slot = slots_[XXH3_64bits(key.data(), bytes) % slot_count];
-        if (!slot.used || slot.key.size() != key.size() || std::memcmp(slot.key.data(), key.data(), bytes) != 0) {
+        if (!slot.used || slot.key.size() != key.size() || (bytes != 0 && std::memcmp(slot.key.data(), key.data(), bytes) != 0)) {
             slot.text = compute();
             slot.key.assign(key.begin(), key.end());
             slot.used = true;

@@ -152,7 +152,7 @@ std::expected<void, std::string> Tap::start() {
             refused = p.error == EPERM || p.error == EACCES;
             error = refused || p.reason.empty() ? std::strerror(p.error) : p.reason;
         }
-        return std::unexpected(fmt::format("cannot load the endpoint tap: {}{}; `cvf doctor` says more", error,
+        return std::unexpected(fmt::format("cannot load the endpoint tap: {}{}", error,
                                            refused ? " (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)" : ""));
     }
     table_.set_tick(tick_ns());

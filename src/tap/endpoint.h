@@ -55,8 +55,8 @@ struct Counters {
     uint32_t srtt_us = 0, min_rtt_us = 0, retransmits = 0, lost = 0, reordering_seen = 0, zero_windows = 0;
     uint32_t mss = 0;
     uint8_t send_window_scale = 0, receive_window_scale = 0;
-    uint8_t state = 0;  // TCP_ESTABLISHED … as the kernel numbers them
-    uint64_t bytes_acked = 0, bytes_received = 0;
+    uint8_t state = 0;                            // TCP_ESTABLISHED … as the kernel numbers them
+    uint64_t bytes_sent = 0, bytes_received = 0;  // payload: sent without repetitions; received, a FIN counting one
 };
 
 // One packet with its payload, or the part of it the budget allowed.
@@ -144,8 +144,9 @@ class EndpointTap {
     virtual void set_want(uint64_t cookie, bool egress, Verdict verdict) = 0;
     // No payload of this direction before this stream offset (bytes from the first data byte).
     virtual void skip_to(uint64_t cookie, bool egress, uint64_t stream_offset) = 0;
-    // Delivers what has happened until now: waiting events, then the counters of every open socket (closed = false), and handshakes of
-    // which nothing has come. For the agent's end, so that what is still open is told with its numbers. Takes some milliseconds.
+    // Delivers what has happened until now: waiting events, then the counters of every open socket (closed = false), and
+    // handshakes of which nothing has come. For the agent's end, so that what is still open is told with its numbers. Takes some
+    // milliseconds.
     virtual void report() = 0;
     virtual EndpointStats stats() const = 0;
 };

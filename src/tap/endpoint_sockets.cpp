@@ -327,7 +327,7 @@ void SocketTable::counters(const cvf_report& r, bool is_closed) {
         c.mss = r.tcp.mss;
         c.send_window_scale = r.tcp.send_window_scale;
         c.receive_window_scale = r.tcp.receive_window_scale;
-        c.bytes_acked = r.tcp.bytes_acked;
+        c.bytes_sent = r.tcp.bytes_sent;
         c.bytes_received = r.tcp.bytes_received;
     }
     handler_.counters(r.socket.event.cookie, c, is_closed, clock_.utc(time));

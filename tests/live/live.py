@@ -41,6 +41,8 @@ def main(*tools):
     CVF = os.path.abspath(CVF)
     if not os.access(CVF, os.X_OK):
         sys.exit("usage: " + sys.argv[0] + " PATH-OF-cvf")
+    # So that what was made is taken away when the test is ended from outside, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     if os.geteuid() != 0:
         skip_all("live tests need root")
     need("ip", *tools)
@@ -79,9 +81,10 @@ class Agent:
         self.port = free_port()
         self._out_path = os.path.join(self.folder.name, "records")
         self._err_path = os.path.join(self.folder.name, "errors")
+        self._err = open(self._err_path, "wb")
         self._out = open(self._out_path, "wb") if stdout is None else stdout
         self.command = [CVF, "up", "--format", "json", "--listen", f"127.0.0.1:{self.port}", "--token-file", self.token_file, *options]
-        self.process = subprocess.Popen(self.command, stdout=self._out, stderr=open(self._err_path, "wb"), stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command, stdout=self._out, stderr=self._err, stdin=subprocess.DEVNULL)
         if not wait_until(lambda: "API at" in self.errors() or self.process.poll() is not None, 20) or self.process.poll() is not None:
             errors = self.errors() or "nothing said"
             self.close()
@@ -97,6 +100,9 @@ class Agent:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        self._err.close()
+        if hasattr(self._out, "close"):
+            self._out.close()
         self.folder.cleanup()
 
     def errors(self):
@@ -122,7 +128,9 @@ class Agent:
         return self.process.wait(20)
 
     def metrics(self):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/metrics", headers={"Authorization": "Bearer " + open(self.token_file).read().strip()})
+        with open(self.token_file) as f:
+            token = f.read().strip()
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/metrics", headers={"Authorization": "Bearer " + token})
         with urllib.request.urlopen(request, timeout=5) as answer:
             text = answer.read().decode()
         return {name: float(value) for name, _, value in (l.rpartition(" ") for l in text.splitlines() if l and l[0] != "#")}

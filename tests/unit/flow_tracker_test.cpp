@@ -452,6 +452,20 @@ TEST_F(FlowTracker, UnknownDatagramsAreLookedAtAFewTimesOnly) {
     EXPECT_EQ(at(out.of("flow")[0], "network.packets"), "11");
 }
 
+TEST_F(FlowTracker, AProtocolThatWasWronglyFoundLeavesTheFlowToOthers) {
+    // The form of a DTLS ClientHello, and nothing in it; then a DNS query.
+    datagram(1, 2, 40000, 5300, std::string("\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\x0e\1\0\0\2\0\0\0\0\0\0\0\2zz", 27));
+    uint64_t violations = 0;
+    for (uint64_t n : tracker->counters().violations) violations += n;
+    EXPECT_EQ(violations, 1u);
+    const std::string query("\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", 19);
+    datagram(1, 2, 40000, 5300, query);
+    datagram(2, 1, 5300, 40000, "\x12\x34\x81\x83" + query.substr(4));
+    const std::string f = only_flow();
+    EXPECT_EQ(at(f, "network.protocol.name"), "dns");
+    EXPECT_EQ(at(f, "cvf.violation"), "");
+}
+
 TEST_F(FlowTracker, ChunksOfSctpAreGatheredToTheEnd) {
     for (int i = 0; i < 20; i++) tracker->packet(ip(1, 2, 132, std::string("\x00\x00\x00\x05z\0\0\0", 8)));
     tracker->packet(ip(1, 2, 132, std::string("\x07\x00\x00\x08\0\0\0\0", 8)));

@@ -132,7 +132,7 @@ TEST(X509, DoesNotCallACertificateSelfSignedWhoseKeyIdentifiersDiffer) {
     Maker cross(ec("P-256"));
     cross.name(true, "CN", "same").name(false, "CN", "same");
     cross.extension(NID_subject_key_identifier, "00112233").extension(NID_authority_key_identifier, "keyid:always");
-    X509_delete_ext(cross.x.get(), 0);
+    const std::unique_ptr<X509_EXTENSION, Free> taken(X509_delete_ext(cross.x.get(), 0));
     cross.extension(NID_subject_key_identifier, "44556677");
     EXPECT_FALSE(parse(as_bytes(cross.der())).self_signed);
 }

@@ -45,7 +45,7 @@ TEST(FileTap, NamesFileOffsetAndFault) {
 
 std::filesystem::path public_capture(const char* file) {
     const char* set = std::getenv("CVF_PCAPS");
-    return std::filesystem::path(set ? set : "../shared/pcaps") / "dev" / file;
+    return std::filesystem::path(set ? set : "../shared/pcaps/dev") / file;
 }
 
 TEST(FileTap, GivesTunnelsInFragmentsToTheFragmentTable) {

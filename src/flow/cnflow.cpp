@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "decode/protocol_name.h"
 #include "flow/community_id.h"
 #include "flow/tracker.h"
 #include "record/text.h"
@@ -12,49 +13,6 @@ namespace cvf::flow {
 using record::Field;
 
 namespace {
-
-constexpr std::string_view transport_name(uint8_t protocol) {
-    switch (protocol) {
-        case 1:
-            return "icmp";
-        case 2:
-            return "igmp";
-        case 4:
-            return "ipv4";
-        case 6:
-            return "tcp";
-        case 17:
-            return "udp";
-        case 33:
-            return "dccp";
-        case 41:
-            return "ipv6";
-        case 47:
-            return "gre";
-        case 50:
-            return "esp";
-        case 51:
-            return "ah";
-        case 58:
-            return "ipv6-icmp";
-        case 88:
-            return "eigrp";
-        case 89:
-            return "ospf";
-        case 103:
-            return "pim";
-        case 112:
-            return "vrrp";
-        case 115:
-            return "l2tp";
-        case 132:
-            return "sctp";
-        case 136:
-            return "udplite";
-        default:
-            return {};
-    }
-}
 
 constexpr std::string_view initiator_by[] = {"first_packet", "port", "protocol", "socket", "syn"};
 constexpr std::string_view tcp_states[] = {"partial", "syn_sent", "syn_received", "established", "closing", "closed", "reset"};
@@ -113,7 +71,7 @@ void Tracker::add_flow_fields(record::Record& r, Flow& flow) {
     if (ports) r.uint(Field::source_port, flow.port(source));
     r.ip(Field::destination_address, flow.address(destination).view(flow.key.family));
     if (ports) r.uint(Field::destination_port, flow.port(destination));
-    if (auto name = transport_name(flow.key.protocol); !name.empty()) r.text(Field::network_transport, name);
+    if (auto name = decode::ip_protocol_name(flow.key.protocol); !name.empty()) r.text(Field::network_transport, name);
     r.text(Field::network_type, flow.key.family == 4 ? "ipv4" : "ipv6");
     const protocol::Protocol* protocol = flow.protocol ? flow.protocol : nullptr;
     if (protocol) {
@@ -131,7 +89,8 @@ void Tracker::report(Flow& flow, bool final, EndReason reason) {
     const int source = flow.initiator, destination = 1 - source;
     const End &s = flow.ends[source], &d = flow.ends[destination];
     record::Arena& arena = r.arena();
-    if (transport_name(flow.key.protocol).empty()) r.text(Field::network_iana_number, number_text(flow.key.protocol, arena));
+    if (decode::ip_protocol_name(flow.key.protocol).empty())
+        r.text(Field::network_iana_number, number_text(flow.key.protocol, arena));
     r.time(Field::event_start, flow.first);
     r.time(Field::event_end, flow.last);
     r.uint(Field::event_duration, static_cast<uint64_t>(flow.last - flow.first));

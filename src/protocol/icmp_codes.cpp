@@ -156,39 +156,4 @@ std::string_view icmp_code_name(bool v6, uint8_t type, uint8_t code) {
     }
 }
 
-std::string_view ip_protocol_name(uint8_t protocol) {
-    switch (protocol) {
-        case 1:
-            return "icmp";
-        case 2:
-            return "igmp";
-        case 4:
-            return "ipip";
-        case 6:
-            return "tcp";
-        case 17:
-            return "udp";
-        case 33:
-            return "dccp";
-        case 41:
-            return "ipv6";
-        case 47:
-            return "gre";
-        case 50:
-            return "esp";
-        case 51:
-            return "ah";
-        case 58:
-            return "ipv6-icmp";
-        case 89:
-            return "ospf";
-        case 132:
-            return "sctp";
-        case 136:
-            return "udplite";
-        default:
-            return {};
-    }
-}
-
 }  // namespace cvf::protocol

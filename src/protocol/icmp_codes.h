@@ -9,7 +9,5 @@ namespace cvf::protocol {
 
 std::string_view icmp_type_name(bool v6, uint8_t type);
 std::string_view icmp_code_name(bool v6, uint8_t type, uint8_t code);
-// network.transport of an IP protocol number; empty for others.
-std::string_view ip_protocol_name(uint8_t protocol);
 
 }  // namespace cvf::protocol

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "decode/protocol_name.h"
 #include "protocol/icmp_codes.h"
 
 namespace cvf::protocol {
@@ -50,7 +51,7 @@ uint8_t pass_extensions(uint8_t next, Bytes& rest) {
 }
 
 void write_transport(uint8_t protocol, Bytes rest, record::Record& record) {
-    if (const std::string_view name = ip_protocol_name(protocol); !name.empty()) {
+    if (const std::string_view name = decode::ip_protocol_name(protocol); !name.empty()) {
         record.text(Field::icmp_quoted_transport, name);
     } else {
         char number[4];

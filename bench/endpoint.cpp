@@ -89,7 +89,13 @@ int main(int argc, char** argv) {
     if (!floor) return fmt::print(stderr, "cannot load the floor\n"), 1;
     bpf_link* links[] = {bpf_program__attach_cgroup(floor->progs.floor_egress, tree->fd()),
                          bpf_program__attach_cgroup(floor->progs.floor_ingress, tree->fd()),
-                         bpf_program__attach(floor->progs.floor_send)};
+                         bpf_program__attach_cgroup(floor->progs.floor_create, tree->fd()),
+                         bpf_program__attach_cgroup(floor->progs.floor_release, tree->fd()),
+                         bpf_program__attach_cgroup(floor->progs.floor_sockops, tree->fd()),
+                         bpf_program__attach(floor->progs.floor_send),
+                         bpf_program__attach(floor->progs.floor_receive),
+                         bpf_program__attach(floor->progs.floor_destroy),
+                         bpf_program__attach(floor->progs.floor_drop)};
     Nobody nobody;
     auto tap = tap::EndpointTap::open(options, nobody);
     if (!tap) return fmt::print(stderr, "{}\n", tap.error()), 1;

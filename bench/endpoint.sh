@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What the endpoint tap costs in the kernel, in ns per run above an empty cgroup_skb program that sees the same packets in the same run.
+# "all programs": the sum over every program of the tap, above empty ones on the same hooks.
 #
 #   bench/endpoint.sh PATH-OF-cvf_bench_endpoint
 #
@@ -12,29 +13,17 @@
 set -uo pipefail
 BENCH=${1:?path of cvf_bench_endpoint}
 ROUNDS=${ROUNDS:-15}; EACH=${SECONDS_EACH:-2}; MODES=${MODES:-counters payload}; WORKLOADS=${WORKLOADS:-keepalive connection udp iperf}
-for t in ip nginx wrk iperf3 awk; do command -v $t >/dev/null || { echo "missing: $t" >&2; exit 2; }; done
-ID=be$$; S=${ID}s; C=${ID}c; TMP=$(mktemp -d); PIDS=()
-cleanup() { for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null; done; wait 2>/dev/null; ip netns del $S 2>/dev/null; ip netns del $C 2>/dev/null; rm -rf "$TMP"; }
-trap cleanup EXIT; trap 'exit 130' INT TERM
-ip netns add $S && ip netns add $C && ip link add vs netns $S type veth peer name vc netns $C || exit 2
-ip -n $S addr add 10.214.77.1/24 dev vs; ip -n $C addr add 10.214.77.2/24 dev vc
-for n in $S $C; do ip -n $n link set lo up; done; ip -n $S link set vs up; ip -n $C link set vc up
-cat > "$TMP/nginx.conf" <<N
-worker_processes 1; daemon off; pid $TMP/nginx.pid; error_log $TMP/nginx.err;
-events { worker_connections 1024; }
-http { access_log off; keepalive_requests 1000000000;
-  client_body_temp_path $TMP/b; proxy_temp_path $TMP/p; fastcgi_temp_path $TMP/f; uwsgi_temp_path $TMP/u; scgi_temp_path $TMP/s;
-  server { listen 10.214.77.1:8080; location / { default_type text/plain; return 200 "$(head -c 512 /dev/zero | tr '\0' x)"; } } }
-N
-ip netns exec $S nginx -c "$TMP/nginx.conf" -p "$TMP" & PIDS+=($!)
-ip netns exec $S iperf3 -s -B 10.214.77.1 >/dev/null 2>&1 & PIDS+=($!)
-sleep 1
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+need nginx wrk iperf3
+namespaces
+ip netns exec $S iperf3 -s -B $SERVER >/dev/null 2>&1 & PIDS+=($!)
+web_server
 workload() {
     case $1 in
-    keepalive) echo "wrk -t1 -c16 -d${EACH}s http://10.214.77.1:8080/";;
-    connection) echo "wrk -t1 -c16 -d${EACH}s -H 'Connection: close' http://10.214.77.1:8080/";;
-    udp) echo "iperf3 -c 10.214.77.1 -u -b 0 -l 64 -t $EACH";;
-    iperf) echo "iperf3 -c 10.214.77.1 -t $EACH";;
+    keepalive) echo "wrk -t1 -c16 -d${EACH}s http://$SERVER:8080/";;
+    connection) echo "wrk -t1 -c16 -d${EACH}s -H 'Connection: close' http://$SERVER:8080/";;
+    udp) echo "iperf3 -c $SERVER -u -b 0 -l 64 -t $EACH";;
+    iperf) echo "iperf3 -c $SERVER -t $EACH";;
     esac
 }
 for r in $(seq "$ROUNDS"); do
@@ -49,8 +38,7 @@ for r in $(seq "$ROUNDS"); do
               $1=="agent_cpu" { cpu=$2 } $1=="lost" { lost=$2 } $1=="events" { ev=$2 }
               /requests in/ { req=$1+0; split($0,b," "); req=b[1] }
               END { o=per["cvf_egress"]-per["floor_egress"]; i=per["cvf_ingress"]-per["floor_ingress"]
-                cg=ns["floor_egress"]+ns["floor_ingress"]
-                printf "%s\t%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%d\t%d\n", w, m, o, i, (o+i)/2, per["floor_egress"], per["floor_ingress"], req ? (total-cg-ns["floor_send"])/req : 0, req ? cpu*1e6/req : 0, ev, lost }' "$TMP/out" >> "$TMP/rows"
+                printf "%s\t%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.2f\t%d\t%d\n", w, m, o, i, (o+i)/2, per["floor_egress"], per["floor_ingress"], req ? (total-floor)/req : 0, req ? cpu*1e6/req : 0, ev, lost }' "$TMP/out" >> "$TMP/rows"
             [ "${VERBOSE:-0}" = 1 ] && { echo "## $w $m"; cat "$TMP/out"; }
         done
     done

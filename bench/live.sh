@@ -12,56 +12,22 @@
 # Leaves nothing behind.
 set -uo pipefail
 CVF=$(readlink -f "${1:?path of cvf}"); EACH=${SECONDS_EACH:-10}; TYPES=${TYPES-http,flow,health}; OUTPUT=${OUTPUT:-/dev/null}
-export PATH=$PATH:/usr/sbin:/sbin
-for t in ip nginx wrk awk python3 bpftool; do command -v $t >/dev/null || { echo "missing: $t" >&2; exit 2; }; done
-ID=bl$$; S=${ID}s; C=${ID}c; TMP=$(mktemp -d); PIDS=(); STATS=$(cat /proc/sys/kernel/bpf_stats_enabled)
-cleanup() {
-    echo "$STATS" > /proc/sys/kernel/bpf_stats_enabled
-    for p in "${PIDS[@]}"; do kill "$p" 2>/dev/null; done; wait 2>/dev/null
-    ip netns del $S 2>/dev/null; ip netns del $C 2>/dev/null; rm -rf "$TMP"
-}
-trap cleanup EXIT; trap 'exit 130' INT TERM
-ip netns add $S && ip netns add $C && ip link add vs netns $S type veth peer name vc netns $C || exit 2
-ip -n $S addr add 10.214.78.1/24 dev vs; ip -n $C addr add 10.214.78.2/24 dev vc
-for n in $S $C; do ip -n $n link set lo up; done; ip -n $S link set vs up; ip -n $C link set vc up
-cat > "$TMP/nginx.conf" <<N
-worker_processes 1; daemon off; pid $TMP/nginx.pid; error_log $TMP/nginx.err;
-events { worker_connections 1024; }
-http { access_log off; keepalive_requests 1000000000;
-  client_body_temp_path $TMP/b; proxy_temp_path $TMP/p; fastcgi_temp_path $TMP/f; uwsgi_temp_path $TMP/u; scgi_temp_path $TMP/s;
-  server { listen 10.214.78.1:8080; location / { default_type text/plain; return 200 "$(head -c 512 /dev/zero | tr '\0' x)"; } }
-  server { listen 127.0.0.1:8081; location / { stub_status; } } }
-N
-ip netns exec $S nginx -c "$TMP/nginx.conf" -p "$TMP" & PIDS+=($!)
-sleep 1
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+need nginx wrk python3 bpftool
+STATS=$(cat /proc/sys/kernel/bpf_stats_enabled)
+at_end() { echo "$STATS" > /proc/sys/kernel/bpf_stats_enabled; }
+namespaces
+web_server
+types=(${TYPES:+--types "$TYPES"})
 
-PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-start() { # start OUTPUT OPTIONS...: sets AGENT
-    local out=$1; shift
-    "$CVF" up --quiet --format json --listen "127.0.0.1:$PORT" --token-file "$TMP/token" ${TYPES:+--types "$TYPES"} "$@" > "$out" 2> "$TMP/agent.err" & AGENT=$!
-    PIDS+=($AGENT)
-    for _ in $(seq 100); do [ -s "$TMP/token" ] && return; sleep 0.1; done
-    echo "the agent does not start:" >&2; cat "$TMP/agent.err" >&2; exit 1
-}
-stop() { kill -INT "$AGENT"; wait "$AGENT" 2>/dev/null; rm -f "$TMP/token"; }
-ticks() { awk '{sub(/.*\) /,""); print $12 + $13}' "/proc/$AGENT/stat"; }
-rss() { awk '/^VmRSS/{print $2}' "/proc/$AGENT/status"; }
 bpf_ns() { bpftool -j prog show | python3 -c 'import json,sys
 p=[x for x in json.load(sys.stdin) if x.get("name","").startswith("cvf_")]
 print(sum(x.get("run_time_ns",0) for x in p), sum(x.get("run_cnt",0) for x in p))'; }
 served() { ip netns exec $S python3 -c 'import urllib.request as u; print(u.urlopen("http://127.0.0.1:8081/").read().split()[9].decode())'; }
-metric() { python3 - "$PORT" "$TMP/token" <<'P'
-import sys, urllib.request
-r = urllib.request.Request(f"http://127.0.0.1:{sys.argv[1]}/metrics", headers={"Authorization": "Bearer " + open(sys.argv[2]).read().strip()})
-print("\n".join(l for l in urllib.request.urlopen(r).read().decode().splitlines() if l[:1] != "#"))
-P
-}
-HZ=$(getconf CLK_TCK)
-row() { printf '%-52s %s\n' "$1" "$2"; }
-echo "$(uname -sr), $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), types ${TYPES:-all}, output $OUTPUT"
+echo "$(machine), types ${TYPES:-all}, output $OUTPUT"
 
 # At rest.
-start "$OUTPUT"; sleep 2
+start "$OUTPUT" "${types[@]}"; sleep 2
 a=$(ticks); sleep "$EACH"; b=$(ticks)
 row "memory at rest, MiB resident" "$(awk -v k="$(rss)" 'BEGIN{printf "%.1f", k/1024}')"
 row "CPU at rest, % of a core" "$(awk -v d=$((b-a)) -v h="$HZ" -v s="$EACH" 'BEGIN{printf "%.2f", 100*d/h/s}')"
@@ -83,10 +49,10 @@ for line in open(sys.argv[1], "rb", buffering=0):
 late.sort()
 if late: print(len(late), late[len(late) // 2] / 1e6, late[int(len(late) * 0.99)] / 1e6, late[-1] / 1e6)
 P
-start "$TMP/fifo"; sleep 1
-ip netns exec $C python3 - "$EACH" <<'P'
+start "$TMP/fifo" "${types[@]}"; sleep 1
+ip netns exec $C python3 - "$EACH" $SERVER <<'P'
 import http.client, sys, time
-end = time.time() + float(sys.argv[1]); c = http.client.HTTPConnection("10.214.78.1", 8080)
+end = time.time() + float(sys.argv[1]); c = http.client.HTTPConnection(sys.argv[2], 8080)
 while time.time() < end: c.request("GET", "/"); c.getresponse().read(); time.sleep(0.01)
 P
 sleep 0.5; stop; wait $READER
@@ -95,11 +61,11 @@ row "packet to record on stdout at 100 req/s, ms" "$(printf 'p50 %.1f, p99 %.1f,
 
 load() { # load NAME WRK-OPTIONS...
     local name=$1; shift
-    start "$OUTPUT"; sleep 1
+    start "$OUTPUT" "${types[@]}"; sleep 1
     local a b x y n
     n=$(served)
     a=$(ticks)
-    ip netns exec $C wrk -t1 -c16 "-d${EACH}s" "$@" http://10.214.78.1:8080/ > "$TMP/wrk"
+    ip netns exec $C wrk -t1 -c16 "-d${EACH}s" "$@" http://$SERVER:8080/ > "$TMP/wrk"
     sleep 1; b=$(ticks)
     local memory; memory=$(rss)
     n=$(($(served) - n)) # with the second of the two questions; the agent saw both
@@ -121,7 +87,7 @@ load() { # load NAME WRK-OPTIONS...
     # Another run for the kernel's side: its own clock costs, so it is not on while the rest is measured.
     echo 1 > /proc/sys/kernel/bpf_stats_enabled
     x=$(bpf_ns)
-    ip netns exec $C wrk -t1 -c16 "-d$((EACH / 2 + 1))s" "$@" http://10.214.78.1:8080/ > "$TMP/wrk"
+    ip netns exec $C wrk -t1 -c16 "-d$((EACH / 2 + 1))s" "$@" http://$SERVER:8080/ > "$TMP/wrk"
     y=$(bpf_ns); echo "$STATS" > /proc/sys/kernel/bpf_stats_enabled
     requests=$(awk '/requests in/{print $1}' "$TMP/wrk")
     row "$name: BPF per exchange, ns; runs" "$(awk -v x="$x" -v y="$y" -v r="$requests" 'BEGIN{split(x,a," ");split(y,b," "); printf "%.0f; %.1f (both ends; with the measuring clock)", (b[1]-a[1])/r, (b[2]-a[2])/r}')"

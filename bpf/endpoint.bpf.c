@@ -2,13 +2,15 @@
 /* The endpoint tap: counts every packet of every local socket, sends as much payload as is wanted, knows each socket's owner.
  *
  * A packet's way: cvf_egress or cvf_ingress -> packet() -> the socket's state (or, for an unconnected one, its peer's) ->
- * counters -> payload.h. Sockets are met (told to the agent) at their first packet; accepted ones when their handshake ends. */
+ * counters -> payload.h. Sockets are met (told to the agent) at their first packet; accepted ones when their handshake ends. A
+ * TCP socket costs nothing before it connects, listens or is accepted. */
 #include "payload.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 jiffies_per_second = 1000;
-const volatile __u32 subtree = 0; /* 1: only sockets of the cgroups in subtree_ids are ours */
+const volatile __u32 subtree = 0;       /* 1: only sockets of the cgroups in subtree_ids are ours */
+const volatile __u32 own_at_create = 0; /* 1: no sockops program names the owner of TCP sockets when they connect or listen */
 
 /* Cgroups of the sub-tree, for the iterator, which meets every socket of the host. */
 struct {
@@ -28,9 +30,19 @@ struct {
     __type(value, struct state);
 } peers SEC(".maps");
 
-/* A new peer's state before it is in the map; synthetic cookies count up per CPU. */
+/* Unconnected sockets that have been closed, until the agent has heard of their peers. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, __u8);
+} released SEC(".maps");
+
+/* A new peer's state before it is in the map; synthetic cookies count up per CPU. `busy`: programs inside, for another one may
+ * interrupt the first, which then gives up. */
 struct fresh {
-    __u64 made;
+    __u64 made, busy;
     struct state state;
 };
 struct {
@@ -40,26 +52,32 @@ struct {
     __type(value, struct fresh);
 } fresh SEC(".maps");
 
-/* What a listener saw of a handshake, until its child takes it over. By the opener's initial sequence number; a collision loses a
- * count. */
-struct handshake {
-    __u32 isn, netns;
-    __u32 packets_in, bytes_in, packets_out, bytes_out;
-    __u64 first;
-};
-#define HANDSHAKES 16384
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, HANDSHAKES);
-    __type(key, __u32);
-    __type(value, struct handshake);
-} handshakes SEC(".maps");
-
-/* The end met first, by what both ends know: TCP by both initial sequence numbers, which survive address translation; datagrams
- * by the tuple, believed for a second only. */
+/* Who was here first, found by what both ends know: `tag`. */
 struct meeting {
     __u64 tag, cookie, jiffies;
 };
+
+/* A TCP connection in the making. Both ends find it by the opener's initial sequence number, which survives address translation;
+ * a collision loses a count or a pair. One cache line, for it is cold whenever it is needed. */
+struct opening {
+    /* The opener's, when it is here: its tag is of its own number first, and of both numbers once it is connected. */
+    struct meeting opener;
+    /* What a listener saw of the handshake, until its child takes it over. */
+    __u64 first;
+    __u32 isn, netns;
+    __u32 packets_in, bytes_in, packets_out, bytes_out;
+    __u64 listener; /* its cookie, with OPENER_IS_HERE where that one tells the packets */
+};
+#define OPENER_IS_HERE CVF_SYNTHETIC
+#define OPENINGS 16384
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, OPENINGS);
+    __type(key, __u32);
+    __type(value, struct opening);
+} openings SEC(".maps");
+
+/* Of datagrams the end met first, by the tuple; believed for a second only. */
 #define MEETINGS 16384
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -78,8 +96,7 @@ static __always_inline struct meeting* meeting_at(__u64 tag) {
     return bpf_map_lookup_elem(&meetings, &i);
 }
 
-static __always_inline void met_first(__u64 tag, __u64 cookie) {
-    struct meeting* m = meeting_at(tag);
+static __always_inline void met_first(struct meeting* m, __u64 tag, __u64 cookie) {
     if (!m) return;
     m->tag = 0;
     m->cookie = cookie;
@@ -87,10 +104,18 @@ static __always_inline void met_first(__u64 tag, __u64 cookie) {
     m->tag = tag;
 }
 
-static __always_inline __u64 who_met(__u64 tag, __u64 seconds) {
-    struct meeting* m = meeting_at(tag);
+static __always_inline __u64 who_met(const struct meeting* m, __u64 tag, __u64 seconds) {
     if (!m || m->tag != tag || bpf_jiffies64() - m->jiffies > seconds * jiffies_per_second) return 0;
     return m->cookie;
+}
+
+static __always_inline struct opening* opening_at(__u32 isn) {
+    __u32 i = (isn ^ isn >> 15) & (OPENINGS - 1);
+    return bpf_map_lookup_elem(&openings, &i);
+}
+
+static __always_inline __u64 opener_tag(__u32 isn) {
+    return mixed(0x09e2, isn) | 1;
 }
 
 static __always_inline __u64 isn_tag(__u32 opener, __u32 accepter) {
@@ -104,14 +129,29 @@ static __always_inline __u64 end_tag(const __u8* from, __u16 from_port, const __
     return mixed(h, *(__u64*)(to + 8)) | 1;
 }
 
+/* A loopback address means another place in each namespace: the namespace, then; else 0. */
+static __always_inline __u64 place(const struct cvf_tuple* t, __u32 netns) {
+    const __u8* a = t->remote;
+    if (t->family == 4) return a[0] == 127 ? netns : 0;
+    const __u64* half = (const __u64*)a;
+    if (half[0]) return 0;
+    return half[1] == bpf_cpu_to_be64(1) ||
+                   (half[1] & bpf_cpu_to_be64(0xffffffffff000000ULL)) == bpf_cpu_to_be64(0xffff7f000000ULL)
+               ? netns
+               : 0;
+}
+
 /* Finds the other end of a datagram conversation, or leaves word for it. */
 static __always_inline void meet_datagram(struct state* s, const struct cvf_tuple* t) {
-    __u64 peer = who_met(end_tag(t->remote, t->remote_port, t->local, t->local_port, t->protocol), 1);
+    __u64 here = place(t, s->netns) << 1; /* a tag has its lowest bit set, always */
+    __u64 tag = end_tag(t->remote, t->remote_port, t->local, t->local_port, t->protocol) ^ here;
+    __u64 peer = who_met(meeting_at(tag), tag, 1);
     if (peer && peer != s->cookie) {
         s->peer_cookie = peer;
-        s->flags |= CVF_S_ELSEWHERE;
+        set(s, CVF_S_ELSEWHERE);
     } else {
-        met_first(end_tag(t->local, t->local_port, t->remote, t->remote_port, t->protocol), s->cookie);
+        tag = end_tag(t->local, t->local_port, t->remote, t->remote_port, t->protocol) ^ here;
+        met_first(meeting_at(tag), tag, s->cookie);
     }
 }
 
@@ -152,34 +192,56 @@ static __noinline struct state* meet(struct __sk_buff* skb, int egress) {
         return 0;
     }
     if (s->flags & CVF_S_MET) return s;
-    struct cvf_opened o = {};
+    volatile struct bpf_sock* v = sk;
     __u64 now = bpf_ktime_get_ns();
     if (!s->cookie) s->cookie = bpf_get_socket_cookie(skb);
     if (!s->first) s->first = now;
-    s->netns = netns_of(sk);
+    if (!s->netns) s->netns = netns_of(sk);
     if (!s->owner.cgroup_id) s->owner.cgroup_id = bpf_sk_cgroup_id(sk);
-    tuple_of_uapi(&o.tuple, sk);
-    if (o.tuple.protocol == PROTOCOL_TCP && sk->type == 1 /* SOCK_STREAM */) {
-        s->flags |= CVF_S_TCP;
-        if (o.tuple.state == TCP_LISTEN) return s;
-        if (o.tuple.state == TCP_SYN_SENT) {
-            s->flags |= CVF_S_CLIENT;
-            /* For the reset that may answer from this very host. */
-            met_first(end_tag(o.tuple.local, o.tuple.local_port, o.tuple.remote, o.tuple.remote_port, PROTOCOL_TCP), s->cookie);
+    if (v->protocol == PROTOCOL_TCP && v->type == 1 /* SOCK_STREAM */) {
+        set(s, CVF_S_TCP);
+        if (v->state == TCP_LISTEN) {
+            set(s, CVF_S_LISTENER); /* older than the agent; its CVF_LISTEN came from the iterator */
+            return s;
+        }
+        if (v->state == TCP_SYN_SENT) {
+            struct segment g;
+            set(s, CVF_S_CLIENT);
+            if (egress && parse_tcp(skb, &g) && g.flags & FLAG_SYN) {
+                struct opening* o = opening_at(g.sequence);
+                if (o) met_first(&o->opener, opener_tag(g.sequence), s->cookie);
+            }
         } else if (!(s->flags & (CVF_S_CLIENT | CVF_S_SERVER)))
-            s->flags |= CVF_S_EXISTED;
-    } else if (!o.tuple.remote_port) {
+            set(s, CVF_S_EXISTED);
+    } else if (!v->dst_port) {
         return s; /* unconnected: its peers are met one by one */
     } else {
-        s->flags |= egress ? CVF_S_CLIENT : CVF_S_SERVER;
+        struct cvf_tuple t = {};
+        tuple_of_uapi(&t, sk);
+        set(s, egress ? CVF_S_CLIENT : CVF_S_SERVER);
         s->remote_tag = remote_tag(sk);
-        meet_datagram(s, &o.tuple);
+        meet_datagram(s, &t);
     }
-    s->flags |= CVF_S_MET;
-    head_of(&o.event, s, CVF_OPENED, now);
-    opened_of(&o, s);
-    send(&o);
+    set(s, CVF_S_MET);
+    struct room room;
+    struct cvf_opened* o = begin(&room, struct cvf_opened);
+    if (!o) return s;
+    tuple_of_uapi(&o->tuple, sk);
+    head_of(&o->event, s, CVF_OPENED, now);
+    opened_of(o, s);
+    commit(&room, sizeof *o);
     return s;
+}
+
+/* The kernel's reset to who knocked at a closed port acknowledges the knock: the other end, when it is here. */
+static __always_inline void meet_refused(struct __sk_buff* skb, struct state* s, int egress) {
+    struct segment g;
+    if (!egress || !parse_tcp(skb, &g) || !(g.flags & FLAG_RST)) return;
+    struct opening* o = opening_at(g.acknowledgment - 1);
+    __u64 opener = o ? who_met(&o->opener, opener_tag(g.acknowledgment - 1), 60) : 0;
+    if (!opener) return;
+    s->peer_cookie = opener;
+    set(s, CVF_S_ELSEWHERE);
 }
 
 /* The state of one peer of the unconnected socket `parent`. Null: not an IP packet to be read, or no room. */
@@ -222,14 +284,22 @@ static __noinline struct state* peer(struct __sk_buff* skb, struct state* parent
     __u32 zero = 0;
     struct fresh* f = bpf_map_lookup_elem(&fresh, &zero);
     if (!f) return 0;
+    __sync_fetch_and_add(&f->busy, 1);
+    if (*(volatile __u64*)&f->busy != 1) {
+        __sync_fetch_and_add(&f->busy, -1);
+        count(CVF_C_UNTRACKED);
+        return 0;
+    }
+    if (!(parent->flags & CVF_S_PEERS)) set(parent, CVF_S_PEERS);
     s = &f->state;
     __builtin_memset(s, 0, sizeof *s);
     s->cookie = CVF_SYNTHETIC | (__u64)bpf_get_smp_processor_id() << 44 | ++f->made;
     s->first = bpf_ktime_get_ns();
+    s->last_jiffies = bpf_jiffies64(); /* from the first moment: silence is a peer's end */
     s->netns = parent->netns;
     s->owner = parent->owner;
     s->parent_cookie = parent->cookie;
-    s->flags = (parent->flags & CVF_S_OWN) | CVF_S_MET;
+    s->flags = (parent->flags & CVF_S_OWN) | CVF_S_MET; /* nobody else has it yet */
     /* TCP without a connection is the kernel's reset to who knocked at a closed port. */
     s->flags |= egress && key.protocol != PROTOCOL_TCP ? CVF_S_CLIENT : CVF_S_SERVER;
     struct cvf_opened o = {};
@@ -238,42 +308,44 @@ static __noinline struct state* peer(struct __sk_buff* skb, struct state* parent
     o.tuple.remote_port = key.remote_port;
     o.tuple.family = key.family;
     o.tuple.protocol = key.protocol;
-    meet_datagram(s, &o.tuple);
-    if (bpf_map_update_elem(&peers, &key, s, BPF_NOEXIST)) {
-        s = bpf_map_lookup_elem(&peers, &key); /* another CPU was faster, or there is no room */
-        if (!s) count(CVF_C_UNTRACKED);
-        return s;
-    }
+    if (key.protocol == PROTOCOL_TCP)
+        meet_refused(skb, s, egress);
+    else
+        meet_datagram(s, &o.tuple);
+    bool added = !bpf_map_update_elem(&peers, &key, s, BPF_NOEXIST);
     head_of(&o.event, s, CVF_OPENED, s->first);
     opened_of(&o, s);
-    send(&o);
-    return bpf_map_lookup_elem(&peers, &key);
+    __sync_fetch_and_add(&f->busy, -1);
+    if (added) send(&o);
+    s = bpf_map_lookup_elem(&peers, &key);    /* also when another CPU was faster */
+    if (!s && !added) count(CVF_C_UNTRACKED); /* there is no room */
+    return s;
 }
 
-/* A listener's packet belongs to the child that may come of it. */
+/* A listener's packet belongs to the child that may come of it. When the opener is here, its packets are taken there. */
 static __noinline int handshake(struct __sk_buff* skb, struct state* s, int egress) {
     if (!s) return 0;
     struct segment g;
     if (!parse_tcp(skb, &g)) return 0;
-    __u32 isn = egress ? g.acknowledgment - 1 : g.flags & FLAG_SYN ? g.sequence : g.sequence - 1;
     if (g.flags & FLAG_RST) return 0;
-    __u32 i = (isn ^ isn >> 15) & (HANDSHAKES - 1);
-    struct handshake* h = bpf_map_lookup_elem(&handshakes, &i);
-    if (!h) return 0;
-    if (h->isn != isn || h->netns != s->netns) {
-        __builtin_memset(h, 0, sizeof *h);
-        h->isn = isn;
-        h->netns = s->netns;
-        h->first = bpf_ktime_get_ns();
+    __u32 isn = egress ? g.acknowledgment - 1 : g.flags & FLAG_SYN ? g.sequence : g.sequence - 1;
+    struct opening* o = opening_at(isn);
+    if (!o) return 0;
+    if (o->isn != isn || o->netns != s->netns) {
+        o->isn = isn;
+        o->netns = s->netns;
+        o->first = bpf_ktime_get_ns();
+        o->packets_in = o->bytes_in = o->packets_out = o->bytes_out = 0;
+        o->listener = s->cookie | (who_met(&o->opener, opener_tag(isn), 60) ? OPENER_IS_HERE : 0);
     }
     if (egress) {
-        h->packets_out++;
-        h->bytes_out += skb->len;
+        o->packets_out++;
+        o->bytes_out += skb->len;
     } else {
-        h->packets_in++;
-        h->bytes_in += skb->len;
+        o->packets_in++;
+        o->bytes_in += skb->len;
     }
-    if (payload_on && skb->len) emit(skb, s, CVF_HANDSHAKE, egress, skb->len, isn);
+    if (control.payload && !(o->listener & OPENER_IS_HERE) && skb->len) emit(skb, s, CVF_HANDSHAKE, egress, skb->len, isn);
     return 0;
 }
 
@@ -299,13 +371,14 @@ static __always_inline void packet(struct __sk_buff* skb, int egress) {
     struct bpf_sock* sk = skb->sk;
     if (!sk) return;
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+    if (sk->state == TCP_LISTEN) {
+        if (!s || !(s->flags & CVF_S_LISTENER)) s = meet(skb, egress);
+        if (s) handshake(skb, s, egress);
+        return;
+    }
     if (!s || !(s->flags & CVF_S_MET)) {
         s = meet(skb, egress);
         if (!s) return;
-    }
-    if (sk->state == TCP_LISTEN) {
-        handshake(skb, s, egress);
-        return;
     }
     if (!(s->flags & CVF_S_TCP) && (!(s->flags & CVF_S_MET) || !sk->dst_port || remote_tag(sk) != s->remote_tag)) {
         s = peer(skb, s, egress);
@@ -320,7 +393,7 @@ static __always_inline void packet(struct __sk_buff* skb, int egress) {
     __sync_fetch_and_add(&s->ways[egress].packets, segments);
     __sync_fetch_and_add(&s->ways[egress].bytes, bytes);
     s->last_jiffies = bpf_jiffies64();
-    if (!payload_on || s->flags & CVF_S_ELSEWHERE || (s->flags & CVF_S_OWN && !watch_self)) return;
+    if (!control.payload || s->flags & CVF_S_ELSEWHERE || (s->flags & CVF_S_OWN && !watch_self)) return;
     if (s->flags & CVF_S_TCP)
         take_tcp(skb, s, egress);
     else
@@ -339,13 +412,14 @@ int cvf_ingress(struct __sk_buff* skb) {
     return 1;
 }
 
-/* A process makes a socket. */
+/* A process makes a socket. A TCP socket's owner is who connects it or listens with it, and many a one does neither. */
 SEC("cgroup/sock_create")
 int cvf_sock_create(struct bpf_sock* sk) {
+    if (!own_at_create && sk->protocol == PROTOCOL_TCP && sk->type == 1) return 1;
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!s) return 1;
     s->cookie = bpf_get_socket_cookie(sk);
-    own(s);
+    own(s, true);
     s->owner.changes = 0;
     return 1;
 }
@@ -354,20 +428,17 @@ int cvf_sock_create(struct bpf_sock* sk) {
 SEC("cgroup/sock_release")
 int cvf_sock_release(struct bpf_sock* sk) {
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (!s || !(s->flags & CVF_S_MET) || s->flags & CVF_S_CLOSED) return 1;
-    if (!s->owner.pid && own(s)) {
-        /* Accepted and never read: the owner is who closes it. */
-        struct cvf_owner_event e = {};
-        head_of(&e.event, s, CVF_OWNER, bpf_ktime_get_ns());
-        e.owner = s->owner;
-        send(&e);
-    }
+    if (!s || !(s->flags & (CVF_S_MET | CVF_S_PEERS)) || s->flags & CVF_S_CLOSED) return 1;
+    /* Accepted and never read: the owner is who closes it. */
+    if (!s->owner.pid && own(s, true)) tell_owner(s, s->cookie, bpf_ktime_get_ns());
     if (s->flags & CVF_S_TCP) return 1;
-    struct cvf_report r = {};
-    s->flags |= CVF_S_CLOSED;
-    report_of(&r, s); /* this hook may not read the tuple: its family stays 0, and the agent has it from CVF_OPENED */
-    head_of(&r.socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
-    send(&r);
+    set(s, CVF_S_CLOSED);
+    struct room room;
+    struct cvf_report* r = begin(&room, struct cvf_report);
+    if (!r) return 1;
+    report_of(r, s); /* this hook may not read the tuple: its family stays 0, and the agent has it from CVF_OPENED */
+    head_of(&r->socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
+    commit(&room, sizeof *r);
     return 1;
 }
 
@@ -381,11 +452,7 @@ static __always_inline void adopt(struct bpf_sock* sk, struct state* s) {
     struct state* parent = bpf_sk_storage_get(&sockets, connection, 0, 0);
     if (!parent || !parent->owner.pid || s->owner.pid == parent->owner.pid) return;
     s->owner = parent->owner;
-    if (!(s->flags & CVF_S_MET)) return;
-    struct cvf_owner_event e = {};
-    head_of(&e.event, s, CVF_OWNER, bpf_ktime_get_ns());
-    e.owner = s->owner;
-    send(&e);
+    if (s->flags & CVF_S_MET) tell_owner(s, s->cookie, bpf_ktime_get_ns());
 }
 
 static __always_inline void established(struct bpf_sock_ops* ctx, bool server) {
@@ -396,46 +463,77 @@ static __always_inline void established(struct bpf_sock_ops* ctx, bool server) {
         count(CVF_C_UNTRACKED);
         return;
     }
-    struct cvf_opened o = {};
-    __u64 now = bpf_ktime_get_ns();
     if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
-    if (!s->first) s->first = now;
-    if (!s->netns) s->netns = netns_of(sk);
-    o.isn_in = ctx->rcv_nxt - 1;
-    o.isn_out = ctx->snd_nxt - 1;
-    s->flags |= CVF_S_TCP | CVF_S_WAY_IN | CVF_S_WAY_OUT;
-    s->ways[0].next = ctx->rcv_nxt;
-    s->ways[1].next = ctx->snd_nxt;
+    if (!s->netns) {
+        struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+        s->netns = tp ? netns_of_tcp(tp) : 0;
+    }
+    __u32 isn_in = ctx->rcv_nxt - 1, isn_out = ctx->snd_nxt - 1;
+    __u64 listener = 0;
+    set(s, CVF_S_TCP | (server ? CVF_S_SERVER : CVF_S_CLIENT));
+    s->known[0] = s->known[1] = control.payload;
+    s->ways[0].next = isn_in + 1;
+    s->ways[1].next = isn_out + 1;
     adopt(sk, s);
-    __u64 tag = server ? isn_tag(o.isn_in, o.isn_out) : isn_tag(o.isn_out, o.isn_in);
     if (!server) {
-        s->flags |= CVF_S_CLIENT;
-        met_first(tag, s->cookie);
+        struct opening* o = opening_at(isn_out);
+        if (o) met_first(&o->opener, isn_tag(isn_out, isn_in), s->cookie);
     } else {
-        s->flags |= CVF_S_SERVER;
-        __u32 i = (o.isn_in ^ o.isn_in >> 15) & (HANDSHAKES - 1);
-        struct handshake* h = bpf_map_lookup_elem(&handshakes, &i);
-        if (h && h->isn == o.isn_in && h->netns == s->netns) {
-            s->first = h->first;
-            s->ways[0].packets += h->packets_in;
-            s->ways[0].bytes += h->bytes_in;
-            s->ways[1].packets += h->packets_out;
-            s->ways[1].bytes += h->bytes_out;
-            h->isn = h->netns = 0;
+        s->isn_in = isn_in;
+        struct opening* o = opening_at(isn_in);
+        if (o && o->isn == isn_in && o->netns == s->netns) {
+            s->first = o->first;
+            listener = o->listener & ~OPENER_IS_HERE;
+            s->ways[0].packets += o->packets_in;
+            s->ways[0].bytes += o->bytes_in;
+            s->ways[1].packets += o->packets_out;
+            s->ways[1].bytes += o->bytes_out;
+            o->isn = o->netns = 0;
         }
         s->last_jiffies = bpf_jiffies64();
-        __u64 peer = who_met(tag, 60);
+        __u64 peer = o ? who_met(&o->opener, isn_tag(isn_in, isn_out), 60) : 0;
+        /* With TCP Fast Open the child is there before the opener knows of it. */
+        if (!peer && o) peer = who_met(&o->opener, opener_tag(isn_in), 60);
         if (peer && peer != s->cookie) {
             s->peer_cookie = peer;
-            s->flags |= CVF_S_ELSEWHERE;
+            set(s, CVF_S_ELSEWHERE);
         }
     }
+    if (s->first && s->flags & CVF_S_MET) return;
+    __u64 now = bpf_ktime_get_ns();
+    if (!s->first) s->first = now;
     if (s->flags & CVF_S_MET) return;
-    s->flags |= CVF_S_MET;
-    tuple_of_uapi(&o.tuple, sk);
-    head_of(&o.event, s, CVF_OPENED, now);
-    opened_of(&o, s);
-    send(&o);
+    set(s, CVF_S_MET);
+    struct room room;
+    struct cvf_opened* o = begin(&room, struct cvf_opened);
+    if (!o) return;
+    tuple_of_uapi(&o->tuple, sk);
+    head_of(&o->event, s, CVF_OPENED, now);
+    opened_of(o, s);
+    o->isn_in = isn_in;
+    o->isn_out = isn_out;
+    o->listener_cookie = listener;
+    commit(&room, sizeof *o);
+}
+
+/* Who connects a socket or listens with it is its owner, whoever made it. */
+static __always_inline struct state* own_now(struct bpf_sock_ops* ctx) {
+    struct bpf_sock* sk = ctx->sk;
+    if (!sk) return 0;
+    struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (!s) return 0; /* counted at its first packet */
+    if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
+    if (!s->netns) {
+        struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+        s->netns = tp ? netns_of_tcp(tp) : 0;
+    }
+    bool news = own(s, false);
+    if (!(s->flags & CVF_S_MET)) {
+        s->owner.changes = 0;
+    } else if (news) {
+        tell_owner(s, s->cookie, bpf_ktime_get_ns()); /* connected before, by another process */
+    }
+    return s;
 }
 
 SEC("sockops")
@@ -447,20 +545,21 @@ int cvf_sockops(struct bpf_sock_ops* ctx) {
         case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
             established(ctx, false);
             break;
+        case BPF_SOCK_OPS_TCP_CONNECT_CB:
+            own_now(ctx);
+            break;
         case BPF_SOCK_OPS_TCP_LISTEN_CB: {
             struct bpf_sock* sk = ctx->sk;
-            if (!sk) break;
-            struct state* s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-            if (!s) break;
-            if (!s->cookie) s->cookie = bpf_get_socket_cookie(ctx);
-            s->netns = netns_of(sk);
-            /* Its owner stands there from its creation; not every kernel lets a sockops program ask for the current process. */
-            s->flags |= CVF_S_LISTENER | CVF_S_TCP;
-            struct cvf_opened o = {};
-            tuple_of_uapi(&o.tuple, sk);
-            head_of(&o.event, s, CVF_LISTEN, bpf_ktime_get_ns());
-            opened_of(&o, s);
-            send(&o);
+            struct state* s = own_now(ctx);
+            if (!sk || !s) break;
+            set(s, CVF_S_LISTENER | CVF_S_TCP);
+            struct room room;
+            struct cvf_opened* o = begin(&room, struct cvf_opened);
+            if (!o) break;
+            tuple_of_uapi(&o->tuple, sk);
+            head_of(&o->event, s, CVF_LISTEN, bpf_ktime_get_ns());
+            opened_of(o, s);
+            commit(&room, sizeof *o);
             break;
         }
     }
@@ -472,14 +571,16 @@ SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(cvf_destroy, struct sock* sk) {
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!s || s->flags & CVF_S_CLOSED || !(s->flags & (CVF_S_MET | CVF_S_LISTENER))) return 0;
-    struct cvf_report r = {};
-    s->flags |= CVF_S_CLOSED;
-    tuple_of_sock(&r.socket.tuple, sk);
-    report_of(&r, s);
+    set(s, CVF_S_CLOSED);
+    struct room room;
+    struct cvf_report* r = begin(&room, struct cvf_report);
+    if (!r) return 0;
+    tuple_of_sock(&r->socket.tuple, sk);
+    report_of(r, s);
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
-    if (tp) tcp_numbers(&r.tcp, tp);
-    head_of(&r.socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
-    send(&r);
+    if (tp) tcp_numbers(&r->tcp, tp);
+    head_of(&r->socket.event, s, CVF_CLOSED, bpf_ktime_get_ns());
+    commit(&room, sizeof *r);
     return 0;
 }
 
@@ -499,12 +600,8 @@ static __always_inline int used(void* ctx, struct sock* sk) {
     if (s->owner.changes >= 16 && (__u32)(now >> 30) == s->owner_second) return 0;
     s->owner_second = now >> 30;
     if (!s->cookie) s->cookie = bpf_get_socket_cookie(sk);
-    if (!own(s)) return 0;
-    struct cvf_owner_event e = {};
-    head_of(&e.event, s, CVF_OWNER, now);
-    if (sk->sk_protocol == PROTOCOL_MPTCP) e.event.cookie = (__u64)sk;
-    e.owner = s->owner;
-    send(&e);
+    if (!own(s, true)) return 0;
+    tell_owner(s, sk->sk_protocol == PROTOCOL_MPTCP ? (__u64)sk : s->cookie, now);
     return 0;
 }
 
@@ -515,6 +612,40 @@ int BPF_PROG(cvf_send, struct sock* sk) {
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(cvf_receive, struct sock* sk) {
+    return used(ctx, sk);
+}
+
+/* The same before 6.3, which brought those two: where the kernel can trace functions, at every call; the waiting reader of a
+ * shared socket is not yet its user, so reading counts when it has succeeded. The agent loads them only where they are needed. */
+
+SEC("?fentry/inet_sendmsg")
+int BPF_PROG(cvf_send4, struct socket* socket) {
+    return used(ctx, socket->sk);
+}
+
+SEC("?fentry/inet6_sendmsg")
+int BPF_PROG(cvf_send6, struct socket* socket) {
+    return used(ctx, socket->sk);
+}
+
+SEC("?fentry/inet_sendpage")
+int BPF_PROG(cvf_sendpage, struct socket* socket) {
+    return used(ctx, socket->sk);
+}
+
+SEC("?fexit/inet_recvmsg")
+int BPF_PROG(cvf_receive4, struct socket* socket, struct msghdr* message, __u64 size, int flags, int result) {
+    return result >= 0 ? used(ctx, socket->sk) : 0;
+}
+
+SEC("?fexit/inet6_recvmsg")
+int BPF_PROG(cvf_receive6, struct socket* socket, struct msghdr* message, __u64 size, int flags, int result) {
+    return result >= 0 ? used(ctx, socket->sk) : 0;
+}
+
+/* Where it cannot: a TCP socket's reader, after each read. */
+SEC("?tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(cvf_read, struct sock* sk) {
     return used(ctx, sk);
 }
 
@@ -547,7 +678,7 @@ int cvf_holders(struct bpf_iter__task_file* ctx) {
     s->holder_start = task->start_boottime;
     if (!s->cookie) {
         s->cookie = bpf_get_socket_cookie(sk);
-        s->flags |= CVF_S_EXISTED;
+        set(s, CVF_S_EXISTED);
         s->netns = sk->__sk_common.skc_net.net->ns.inum;
         s->first = bpf_ktime_get_ns();
     }
@@ -556,7 +687,10 @@ int cvf_holders(struct bpf_iter__task_file* ctx) {
     s->owner.gid = task->cred->gid.val;
     s->owner.cgroup_id = task->cgroups->dfl_cgrp->kn->id;
     bpf_core_read(s->owner.comm, sizeof s->owner.comm, &task->comm);
-    if (s->owner.pid == own_pid) s->flags |= CVF_S_OWN;
+    if (s->owner.pid == own_pid)
+        set(s, CVF_S_OWN);
+    else
+        clear(s, CVF_S_OWN);
     return 0;
 }
 
@@ -569,12 +703,14 @@ int cvf_reports(struct bpf_iter__bpf_sk_storage_map* ctx) {
     struct cvf_report r = {};
     tuple_of_sock(&r.socket.tuple, sk);
     bool stream = sk->sk_protocol == PROTOCOL_TCP && sk->sk_type == 1;
-    if (stream) s->flags |= CVF_S_TCP;
+    if (stream) set(s, CVF_S_TCP);
+    if (stream && r.socket.tuple.state == TCP_LISTEN) set(s, CVF_S_LISTENER);
     if (!(s->flags & CVF_S_MET)) {
         /* Older than the agent: from now on it is met. */
         if (stream && r.socket.tuple.state != TCP_LISTEN && r.socket.tuple.state != TCP_CLOSE && s->flags & CVF_S_EXISTED)
-            s->flags |= CVF_S_MET;
+            set(s, CVF_S_MET);
     }
+    if (!control.report_all && bpf_jiffies64() - s->last_jiffies >= control.active) return 0;
     report_of(&r, s);
     struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
     if (tp) tcp_numbers(&r.tcp, tp);
@@ -589,6 +725,10 @@ int cvf_peer_reports(struct bpf_iter__bpf_map_elem* ctx) {
     struct cvf_peer_key* key = ctx->key;
     struct state* s = ctx->value;
     if (!key || !s) return 0;
+    if (!control.report_all) {
+        __u64 age = bpf_jiffies64() - s->last_jiffies, cookie = key->cookie;
+        if (age >= control.active && age < control.idle && !bpf_map_lookup_elem(&released, &cookie)) return 0;
+    }
     struct cvf_report r = {};
     __builtin_memcpy(r.socket.tuple.local, key->local, 32);
     r.socket.tuple.local_port = key->local_port;

@@ -9,37 +9,47 @@ const volatile __u32 subtree = 0;         /* 1: only sockets that the endpoint t
 const volatile __u32 drops_second = 100;  /* drop events a second and CPU */
 const volatile __u32 overflow_reason = 0; /* skb_drop_reason of a full accept queue, where the kernel tells one */
 
+const volatile __u32 last_unsaid =
+    2; /* NOT_SPECIFIED, which is 1 on 6.1: up to it the reasons say that nothing was dropped, or not why */
 const volatile __u32 quiet_reason = 0; /* QUEUE_PURGE: what a closed socket had still in hand */
 
 /* TCP */
 
-static __always_inline void tell_tcp(void* ctx, const struct sock* csk, __u8 kind, __u8 old_state, __u8 new_state, __u32 reason) {
+static __always_inline void tell_tcp(void* ctx, const struct sock* csk, __u8 kind, __u8 old_state, __u8 state) {
     struct sock* sk = (struct sock*)csk;
     struct cvf_tcp_event e = {};
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (s && s->flags & CVF_S_OWN) return;
     if (!s && subtree) return;
-    if (s) e.event.cookie = s->cookie;
+    if (s) {
+        e.event.cookie = s->cookie;
+        e.owner = s->owner;
+    }
     e.event.netns = s && s->netns ? s->netns : sk->__sk_common.skc_net.net->ns.inum;
     e.event.time = bpf_ktime_get_ns();
     e.event.type = CVF_TCP;
     tuple_of_sock(&e.tuple, sk);
     e.kind = kind;
     e.old_state = old_state;
-    e.new_state = new_state;
-    e.reason = reason;
+    e.new_state = state;
+    /* A socket that has failed has given its port back already. */
+    if (!e.tuple.local_port) {
+        __be16 port = 0;
+        bpf_core_read(&port, sizeof port, &((struct inet_sock*)sk)->inet_sport);
+        e.tuple.local_port = bpf_ntohs(port);
+    }
     send(&e);
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(cvf_retransmit, const struct sock* sk, const struct sk_buff* skb) {
-    if (sk) tell_tcp(ctx, sk, CVF_RETRANSMIT, 0, sk->__sk_common.skc_state, 0);
+    if (sk) tell_tcp(ctx, sk, CVF_RETRANSMIT, 0, sk->__sk_common.skc_state);
     return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(cvf_reset_received, struct sock* sk) {
-    if (sk) tell_tcp(ctx, sk, CVF_RESET_RECEIVED, 0, sk->__sk_common.skc_state, 0);
+    if (sk) tell_tcp(ctx, sk, CVF_RESET_RECEIVED, 0, sk->__sk_common.skc_state);
     return 0;
 }
 
@@ -77,7 +87,7 @@ static __always_inline bool tuple_of_packet(struct cvf_tuple* t, const struct sk
 SEC("tp_btf/tcp_send_reset")
 int BPF_PROG(cvf_reset_sent, const struct sock* sk, const struct sk_buff* skb) {
     if (sk) {
-        tell_tcp(ctx, sk, CVF_RESET_SENT, 0, sk->__sk_common.skc_state, 0);
+        tell_tcp(ctx, sk, CVF_RESET_SENT, 0, sk->__sk_common.skc_state);
         return 0;
     }
     if (!skb || subtree) return 0;
@@ -90,13 +100,25 @@ int BPF_PROG(cvf_reset_sent, const struct sock* sk, const struct sk_buff* skb) {
     return 0;
 }
 
-/* Only what no packet or record tells: a socket that begins or ends listening, a connection that came to nothing. */
-SEC("tp_btf/inet_sock_set_state")
+/* A connection that comes to nothing: the error is told of a socket that had never an answer. What begins and ends listening the
+ * endpoint tap tells. */
+SEC("tp_btf/inet_sk_error_report")
+int BPF_PROG(cvf_failed, struct sock* sk) {
+    /* Without the other end's port the failure has been told already: the socket is being made ready for another attempt. */
+    if (!sk || sk->sk_protocol != PROTOCOL_TCP || !sk->__sk_common.skc_dport) return 0;
+    __u8 state = sk->__sk_common.skc_state;
+    if (state != TCP_SYN_SENT && state != TCP_CLOSE) return 0;
+    struct tcp_sock* tp = bpf_skc_to_tcp_sock(sk);
+    if (!tp || tp->rcv_nxt) return 0;
+    tell_tcp(ctx, sk, CVF_STATE, TCP_SYN_SENT, TCP_CLOSE);
+    return 0;
+}
+
+/* The same before 5.14, which brought that one; it runs at each change of each state. Loaded only where it is needed. */
+SEC("?tp_btf/inet_sock_set_state")
 int BPF_PROG(cvf_state, const struct sock* sk, int old_state, int new_state) {
     if (!sk || sk->sk_protocol != PROTOCOL_TCP) return 0;
-    if (new_state == TCP_LISTEN || (old_state == TCP_LISTEN && new_state == TCP_CLOSE) ||
-        (new_state == TCP_CLOSE && (old_state == TCP_SYN_SENT || old_state == TCP_SYN_RECV)))
-        tell_tcp(ctx, sk, CVF_STATE, old_state, new_state, 0);
+    if (new_state == TCP_CLOSE && old_state == TCP_SYN_SENT) tell_tcp(ctx, sk, CVF_STATE, old_state, new_state);
     return 0;
 }
 
@@ -128,10 +150,9 @@ static __always_inline bool may_tell_drop(void) {
     return true;
 }
 
-/* Reasons 0 to 2 say that nothing was dropped, that it was consumed, or nothing at all. */
 SEC("tp_btf/kfree_skb")
 int BPF_PROG(cvf_drop, const struct sk_buff* skb, void* location, unsigned int reason) {
-    if (reason <= 2 || reason == quiet_reason || !skb) return 0;
+    if (reason <= last_unsaid || reason == quiet_reason || !skb) return 0;
     __u16 protocol = bpf_ntohs(skb->protocol);
     if (protocol != 0x0800 && protocol != 0x86dd) return 0;
     struct cvf_tcp_event e = {};
@@ -139,8 +160,11 @@ int BPF_PROG(cvf_drop, const struct sk_buff* skb, void* location, unsigned int r
     if (sk) {
         struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
         if (s && s->flags & CVF_S_OWN) return 0;
-        if (s) e.event.cookie = s->cookie;
-        if (s) e.event.netns = s->netns;
+        if (s) {
+            e.event.cookie = s->cookie;
+            e.event.netns = s->netns;
+            e.owner = s->owner;
+        }
     }
     if (subtree && !e.event.cookie) return 0;
     if (!tuple_of_packet(&e.tuple, skb)) return 0;

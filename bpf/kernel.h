@@ -87,6 +87,9 @@ struct sock {
     __u16 sk_protocol;
     struct sock_cgroup_data sk_cgrp_data;
 };
+struct inet_sock {
+    __be16 inet_sport;
+};
 struct socket {
     struct sock* sk;
 };
@@ -141,6 +144,7 @@ struct css_set {
     struct cgroup* dfl_cgrp;
 };
 struct task_struct {
+    unsigned int flags;
     int pid, tgid;
     struct task_struct* group_leader;
     struct task_struct* real_parent;
@@ -155,6 +159,7 @@ struct linux_binprm {
     const char* filename;
 };
 struct file;
+struct msghdr;
 
 /* Iterators. */
 struct seq_file;

@@ -8,7 +8,9 @@
 
 #include "socket.h"
 
-const volatile __u32 payload_on = 1, payload_full = 0, first_bytes = 16384, turn_bytes = 4096, want_mask = 0, watch_self = 0;
+struct cvf_control control SEC(".data.control") = {0, 1, 0, 0};
+
+const volatile __u32 payload_full = 0, first_bytes = 16384, turn_bytes = 4096, want_mask = 0, watch_self = 0;
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -82,9 +84,9 @@ static __always_inline __u32 budget(struct state* s, struct way* w, int egress, 
     __s64 end = offset + length;
     if (end > (__s64)w->position) {
         /* New data: whose turn is it? */
-        __u32 last = s->flags & (CVF_S_LAST_OUT | CVF_S_TURNED), now = CVF_S_TURNED | (egress ? CVF_S_LAST_OUT : 0);
-        if (last != now) {
-            s->flags = (s->flags & ~CVF_S_LAST_OUT) | now;
+        __u8 now = 1 + egress;
+        if (s->turn != now) {
+            s->turn = now;
             w->begin = w->position;
         }
         w->position = end;
@@ -109,15 +111,22 @@ static __always_inline __u32 budget(struct state* s, struct way* w, int egress, 
 static __always_inline void take_tcp(struct __sk_buff* skb, struct state* s, int egress) {
     struct way* w = &s->ways[egress];
     struct segment g;
-    __u32 known = egress ? CVF_S_WAY_OUT : CVF_S_WAY_IN;
+    __u8 known = control.payload;
     if (!parse_tcp(skb, &g)) return;
     if (!g.window && !(g.flags & (FLAG_SYN | FLAG_RST))) w->zero_windows++;
     __u32 length = skb->len > g.header ? skb->len - g.header : 0;
     __u32 first = g.sequence + !!(g.flags & FLAG_SYN);
-    if (!(s->flags & known) || (g.flags & FLAG_SYN && !w->position)) {
-        s->flags |= known;
+    if (s->known[egress] != known || (g.flags & FLAG_SYN && !w->position)) {
+        if (s->known[egress] && s->known[egress] != known) {
+            /* Payload was off for a while. What went by meanwhile counts, for the agent's offsets go on; a turn begins. */
+            __s32 missed = first - w->next;
+            if (missed > 0) w->position += missed;
+            w->begin = w->position;
+        } else {
+            w->position = w->begin = 0;
+        }
+        s->known[egress] = known;
         w->next = first;
-        w->position = w->begin = 0;
     }
     __u32 taken = 0;
     if (length) {

@@ -28,7 +28,7 @@ struct {
 
 static __always_inline void count(__u32 what) {
     __u64* n = bpf_map_lookup_elem(&counts, &what);
-    if (n) (*n)++;
+    if (n) __sync_fetch_and_add(n, 1); /* an interrupt's program may count on this CPU, too */
 }
 
 struct room {
@@ -89,7 +89,19 @@ static __always_inline void commit(struct room* room, __u32 length) {
 #endif
 }
 
-/* An event of constant size. Assigned, not copied: so the compiler knows that it is aligned. */
+/* Room for an event of type `type`, zeroed: null when there is none. Written where it stays, for what is built on the stack is
+ * written twice. */
+#define begin(room, type)                              \
+    ({                                                 \
+        type* event_ = 0;                              \
+        if (reserve(room, sizeof(type))) {             \
+            event_ = (type*)((room)->record + 8);      \
+            __builtin_memset(event_, 0, sizeof(type)); \
+        }                                              \
+        event_;                                        \
+    })
+
+/* An event of constant size, built elsewhere. Assigned, not copied: so the compiler knows that it is aligned. */
 #define send(event)                                                \
     do {                                                           \
         struct room room_;                                         \

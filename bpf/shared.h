@@ -49,13 +49,10 @@ enum cvf_socket_flag {
     CVF_S_SERVER = 1 << 3,
     CVF_S_MET = 1 << 4,       /* opened has been sent */
     CVF_S_ELSEWHERE = 1 << 5, /* the other end is here too and has the payload */
-    CVF_S_WAY_IN = 1 << 6,    /* the ingress position is known */
-    CVF_S_WAY_OUT = 1 << 7,   /* the egress position is known */
-    CVF_S_LAST_OUT = 1 << 8,  /* new data went out last */
-    CVF_S_TURNED = 1 << 9,    /* any new data has been seen */
-    CVF_S_LISTENER = 1 << 10, /* CVF_LISTEN has been sent */
-    CVF_S_CLOSED = 1 << 11,   /* the final report has been sent */
-    CVF_S_TCP = 1 << 12,      /* a TCP connection (or listener), not a raw socket of that protocol */
+    CVF_S_LISTENER = 1 << 6,  /* CVF_LISTEN has been sent */
+    CVF_S_CLOSED = 1 << 7,    /* the final report has been sent */
+    CVF_S_TCP = 1 << 8,       /* a TCP connection (or listener), not a raw socket of that protocol */
+    CVF_S_PEERS = 1 << 9,     /* peers of it have been met one by one */
 };
 
 struct cvf_event {
@@ -89,6 +86,7 @@ struct cvf_opened {
     struct cvf_owner owner;
     __u64 peer_cookie;     /* the other end on this host, 0: not known */
     __u64 parent_cookie;   /* the unconnected socket, or the MPTCP connection of a subflow; 0: none */
+    __u64 listener_cookie; /* whose handshake it came of; 0: not known, as in every report */
     __u32 flags;           /* enum cvf_socket_flag */
     __u32 isn_in, isn_out; /* initial sequence numbers, TCP from the handshake on; 0 otherwise */
     __u32 pad;
@@ -97,6 +95,8 @@ struct cvf_opened {
 struct cvf_owner_event {
     struct cvf_event event;
     struct cvf_owner owner;
+    __u32 flags; /* enum cvf_socket_flag */
+    __u32 pad;
 };
 
 struct cvf_payload {
@@ -135,6 +135,7 @@ enum cvf_tcp_kind {
 struct cvf_tcp_event {
     struct cvf_event event;
     struct cvf_tuple tuple;
+    struct cvf_owner owner; /* of the socket, where it has one that is known */
     __u32 reason;
     __u8 kind, old_state, new_state, pad;
 };
@@ -171,6 +172,14 @@ struct cvf_want {
 };
 struct cvf_want_line {
     struct cvf_want want[2];
+};
+
+/* What the agent changes while the programs run: mapped memory, plain stores. Ages are in jiffies since the last packet. */
+struct cvf_control {
+    __u32 payload; /* 0: none leaves the kernel; else which time it does, 1 to 255 */
+    /* What the iterators report: all, or only what is younger than `active`; peers also when they are at least `idle` old, or
+     * their socket is in the map of released ones. */
+    __u32 report_all, active, idle;
 };
 
 /* Per CPU: what could not be done. */

@@ -23,10 +23,15 @@ struct state {
     __u64 first;
     __u64 last_jiffies;
     __u64 peer_cookie, parent_cookie;
-    __u32 flags;
+    __u32 flags; /* by set() and clear() alone: contexts that run at once change it */
     __u32 netns;
     __u32 owner_second; /* when the owner last changed, in 2^30 ns */
     __u32 remote_tag;   /* datagrams: to whom it was connected when it was met */
+    __u32 isn_in;       /* an accepted connection: the opener's initial sequence number */
+    /* Changed at packets, each a byte of its own that nobody reads to write it. */
+    __u8 turn;     /* who sent new data last: 0 nobody, 1 the other end, 2 this one */
+    __u8 known[2]; /* by egress: `next` is known, as of control.payload then; 0: it is not */
+    __u8 pad;
     __u64 holder_start; /* the owner is a holder found at start: when that process began */
     struct way ways[2]; /* by egress */
     struct cvf_owner owner;
@@ -39,10 +44,32 @@ struct {
     __type(value, struct state);
 } sockets SEC(".maps");
 
+#ifdef CVF_PLAIN_ATOMICS
+/* Where the kernel has no atomic or (before 5.12), a bit may be lost in a race of two packets. */
+static __always_inline void set(struct state* s, __u32 flags) {
+    s->flags |= flags;
+}
+static __always_inline void clear(struct state* s, __u32 flags) {
+    s->flags &= ~flags;
+}
+#else
+static __always_inline void set(struct state* s, __u32 flags) {
+    __sync_fetch_and_or(&s->flags, flags);
+}
+static __always_inline void clear(struct state* s, __u32 flags) {
+    __sync_fetch_and_and(&s->flags, ~flags);
+}
+#endif
+
 __u32 own_pid = 0; /* the agent, in the first pid namespace: set by the iterator, which runs in it */
 
-/* The namespace's inode. The pointer is a kernel address in every program type, but the verifier lets nobody reckon with it where
- * it is a UAPI socket; so the socket's first bytes are copied, and the member is found in the copy. */
+/* The namespace's inode, of a socket that the kernel's types describe. */
+static __always_inline __u32 netns_of_tcp(struct tcp_sock* tp) {
+    return ((struct sock*)tp)->__sk_common.skc_net.net->ns.inum;
+}
+
+/* The same of any socket. The pointer is a kernel address in every program type, but the verifier lets nobody reckon with it
+ * where it is a UAPI socket; so the socket's first bytes are copied, and the member is found in the copy. */
 static __always_inline __u32 netns_of(const void* sk) {
     struct sock_common* common = 0;
     struct net* net = 0;
@@ -54,30 +81,45 @@ static __always_inline __u32 netns_of(const void* sk) {
     return inum;
 }
 
-/* The process that runs now. The name is the process's, not the thread's (io_uring workers are threads). */
-static __always_inline void current_owner(struct cvf_owner* owner) {
-    struct task_struct *task = (struct task_struct*)bpf_get_current_task(), *leader = 0;
-    __u64 id = bpf_get_current_uid_gid();
-    owner->pid = bpf_get_current_pid_tgid() >> 32;
-    owner->uid = (__u32)id;
-    owner->gid = id >> 32;
-    owner->cgroup_id = bpf_get_current_cgroup_id();
-    bpf_core_read(&leader, sizeof leader, &task->group_leader);
-    if (!leader || bpf_core_read(&owner->comm, sizeof owner->comm, &leader->comm))
-        bpf_get_current_comm(owner->comm, sizeof owner->comm);
-}
+#define PF_KTHREAD 0x00200000
 
-/* Makes the current process the owner. True when that is news to be told. */
-static __always_inline bool own(struct state* s) {
-    __u32 pid = bpf_get_current_pid_tgid() >> 32;
-    if (s->owner.pid == pid) return false;
-    if (!pid) return false; /* a kernel thread or a soft interrupt */
-    current_owner(&s->owner);
-    s->owner.changes++;
+/* Makes the process that runs now the owner. True when that is news to be told. It is read from its task: the helpers that name
+ * it are not there for every kind of program before 6.16, the task is. The name is the process's, not the thread's (io_uring
+ * workers are threads). A kernel thread is nobody's process; it can become the owner of what nobody else owns only where
+ * `threads` says so. */
+static __always_inline bool own(struct state* s, bool threads) {
+    struct cvf_owner* owner = &s->owner;
+    struct task_struct* leader = 0;
+    __u32 pid = 0, flags = 0;
+    /* Typed reads cost a tenth of the others. Any kind of program may have the typed task since 5.15, which brought this helper
+     * too.
+     */
+    if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs)) {
+        struct task_struct* task = bpf_get_current_task_btf();
+        pid = task->tgid;
+        flags = task->flags;
+        if (!pid || owner->pid == pid || (flags & PF_KTHREAD && !threads)) return false;
+        owner->uid = task->cred->uid.val;
+        owner->gid = task->cred->gid.val;
+        owner->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
+        leader = task->group_leader;
+    } else {
+        struct task_struct* task = (struct task_struct*)bpf_get_current_task();
+        bpf_core_read(&pid, sizeof pid, &task->tgid);
+        bpf_core_read(&flags, sizeof flags, &task->flags);
+        if (!pid || owner->pid == pid || (flags & PF_KTHREAD && !threads)) return false;
+        owner->uid = BPF_CORE_READ(task, cred, uid.val);
+        owner->gid = BPF_CORE_READ(task, cred, gid.val);
+        owner->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+        bpf_core_read(&leader, sizeof leader, &task->group_leader);
+    }
+    owner->pid = pid;
+    bpf_core_read(&owner->comm, sizeof owner->comm, &leader->comm);
+    owner->changes++;
     if (pid == own_pid)
-        s->flags |= CVF_S_OWN;
+        set(s, CVF_S_OWN);
     else
-        s->flags &= ~CVF_S_OWN;
+        clear(s, CVF_S_OWN);
     return true;
 }
 
@@ -126,6 +168,17 @@ static __always_inline void opened_of(struct cvf_opened* o, const struct state* 
     o->peer_cookie = s->peer_cookie;
     o->parent_cookie = s->parent_cookie;
     o->flags = s->flags;
+    o->isn_in = s->isn_in;
+}
+
+/* Tells whose the socket is now. */
+static __always_inline void tell_owner(const struct state* s, __u64 cookie, __u64 time) {
+    struct cvf_owner_event e = {};
+    head_of(&e.event, s, CVF_OWNER, time);
+    e.event.cookie = cookie;
+    e.owner = s->owner;
+    e.flags = s->flags;
+    send(&e);
 }
 
 static __always_inline void report_of(struct cvf_report* r, const struct state* s) {

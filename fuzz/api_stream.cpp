@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "api/parse_record.h"
+#include "record/parse.h"
 #include "api/problem.h"
 #include "api/sse.h"
 #include "sink/table.h"
@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     if (size < 4096 && events(text, size ? size : 1) != events(text, 1)) abort();
     cvf::record::Record record;
-    if (cvf::api::parse_record(text, record)) {
+    if (cvf::record::parse_record(text, record)) {
         cvf::sink::TableOptions options;
         options.width = 100;
         cvf::sink::Table table(options);

@@ -1,14 +1,17 @@
 #include "api/problem.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 namespace cvf::api {
 namespace {
 
+constexpr size_t longest = 500;
+
 std::string plain(std::string_view text) {
-    std::string out(text.substr(0, 500));
+    std::string out(text.substr(0, longest));
     // Not to cut a character in two.
-    if (out.size() == 500)
+    if (out.size() == longest)
         while (!out.empty() && (static_cast<unsigned char>(out.back()) & 0x80) != 0) out.pop_back();
     std::erase_if(out, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; });
     return out;
@@ -18,6 +21,20 @@ std::string text_of(const boost::json::object& object, std::string_view key) {
     const auto* value = object.if_contains(key);
     const auto* text = value ? value->if_string() : nullptr;
     return text ? plain({text->data(), text->size()}) : std::string{};
+}
+
+size_t number_of(const boost::json::object& object, std::string_view key) {
+    const auto* value = object.if_contains(key);
+    return value && value->is_int64() && value->get_int64() > 0 ? static_cast<size_t>(value->get_int64()) : 0;
+}
+
+boost::json::object object_of(const directive::Problem& p) {
+    boost::json::object out{{"path", p.path}, {"message", p.message}, {"document", p.document}};
+    if (!p.nearest.empty()) out["nearest"] = p.nearest;
+    if (p.line != 0) out["line"] = p.line;
+    if (p.column != 0) out["column"] = p.column;
+    if (p.expression_column != 0) out["expressionColumn"] = p.expression_column;
+    return out;
 }
 
 }  // namespace
@@ -30,6 +47,10 @@ http::OutgoingResponse to_response(const Problem& problem) {
     if (!problem.detail.empty()) body["detail"] = problem.detail;
     if (!problem.parameter.empty()) body["parameter"] = problem.parameter;
     if (problem.column != 0) body["column"] = problem.column;
+    if (!problem.problems.empty()) {
+        boost::json::array& list = body["problems"].emplace_array();
+        for (const directive::Problem& one : problem.problems) list.emplace_back(object_of(one));
+    }
     http::OutgoingResponse response;
     response.status = problem.status;
     response.content_type = "application/problem+json";
@@ -50,8 +71,15 @@ Problem parse_problem(unsigned status, std::string_view body) {
     problem.title = text_of(*object, "title");
     problem.detail = text_of(*object, "detail");
     problem.parameter = text_of(*object, "parameter");
-    if (const auto* column = object->if_contains("column"); column && column->is_int64() && column->get_int64() > 0)
-        problem.column = static_cast<size_t>(column->get_int64());
+    problem.column = number_of(*object, "column");
+    const auto* list = object->if_contains("problems");
+    if (!list || !list->is_array()) return problem;
+    for (const auto& one : list->get_array()) {
+        const auto* p = one.if_object();
+        if (!p || problem.problems.size() == directive::max_problems) continue;
+        problem.problems.push_back({text_of(*p, "path"), text_of(*p, "message"), text_of(*p, "nearest"), number_of(*p, "line"),
+                                    number_of(*p, "column"), number_of(*p, "expressionColumn"), number_of(*p, "document")});
+    }
     return problem;
 }
 

@@ -18,30 +18,33 @@ std::string errno_text(std::string_view what, int error) {
 
 }  // namespace
 
-std::expected<std::string, std::string> make_token_file(const std::string& path) {
+std::expected<std::string, std::string> make_token() {
     unsigned char bits[32];
     if (::getrandom(bits, sizeof bits, 0) != sizeof bits) return std::unexpected(errno_text("getrandom", errno));
     std::string token;
     for (unsigned char b : bits) token += fmt::format("{:02x}", b);
+    return token;
+}
 
+std::optional<std::string> write_token_file(const std::string& path, std::string_view token) {
     if (const size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0) {
         const std::string folder = path.substr(0, slash);
-        if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return std::unexpected(errno_text(folder, errno));
+        if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) return errno_text(folder, errno);
     }
     // Never written in place: who holds the old file open, or has put a link there, gets nothing.
     const std::string fresh = fmt::format("{}.{}", path, ::getpid());
     ::unlink(fresh.c_str());
     const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) return std::unexpected(errno_text(fresh, errno));
-    const std::string line = token + "\n";
+    if (fd < 0) return errno_text(fresh, errno);
+    const std::string line = fmt::format("{}\n", token);
     int error = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) ? 0 : errno ? errno : EIO;
     ::close(fd);
     if (!error && ::rename(fresh.c_str(), path.c_str()) != 0) error = errno;
     if (error) {
         ::unlink(fresh.c_str());
-        return std::unexpected(errno_text(path, error));
+        return errno_text(path, error);
     }
-    return token;
+    return std::nullopt;
 }
 
 std::expected<std::string, std::string> read_token_file(const std::string& path) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,9 +13,12 @@ namespace cvf::api {
 
 inline constexpr std::string_view default_token_file = "/run/cvf/token";
 
-// Makes a fresh token and puts it at `path`, mode 0600, replacing what is there in one step; the folder is made (0755) when it is
-// missing.
-std::expected<std::string, std::string> make_token_file(const std::string& path);
+// A fresh one, in no file yet.
+std::expected<std::string, std::string> make_token();
+
+// Puts a token at `path`, mode 0600, replacing what is there in one step; the folder is made (0755) when it is missing. Returns
+// the error.
+std::optional<std::string> write_token_file(const std::string& path, std::string_view token);
 
 // The token in a file, without the blanks around it. At most 4 KiB are read.
 std::expected<std::string, std::string> read_token_file(const std::string& path);

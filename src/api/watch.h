@@ -13,25 +13,26 @@
 #include <string_view>
 #include <vector>
 
+#include "api/client.h"
+
 namespace cvf::api {
 
 struct WatchOptions {
-    std::string server = "http://127.0.0.1:7380";  // or unix:/path
+    std::string server = "http://127.0.0.1:7380";  // or https://…, unix:/path
     std::string token_file;                        // empty: /run/cvf/token
     std::string filter;                            // empty: all
     std::vector<std::string> types, fields;        // empty: all
+    http::ClientTls tls = {};
 };
 
 struct WatchCallbacks {
     std::function<void()> connected;                    // records follow; may be empty
     std::function<bool(std::string_view json)> record;  // one line without its end, borrowed; false: enough
+    std::function<void()> heard;                        // after each piece of the stream, if only a sign of life; may be empty
     std::function<void(uint64_t lost)> lost;            // that many were left out here, for we read too slowly; may be empty
 };
 
-struct WatchError {
-    int exit_status;  // 1: it failed; 2: wrong use
-    std::string text;
-};
+using WatchError = ClientError;
 
 std::expected<void, WatchError> watch(const WatchOptions& options, const WatchCallbacks& callbacks,
                                       const std::atomic<bool>* stop = nullptr);

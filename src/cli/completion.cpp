@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/verbs.h"
 #include "config/options.h"
 #include "record/fields.h"
 
@@ -9,15 +10,13 @@ namespace cvf::cli {
 
 namespace {
 
-constexpr struct {
-    std::string_view verb;
-    uint8_t command;
-} verbs[] = {{"up", config::command_up},
-             {"read", config::command_read},
-             {"watch", config::command_watch},
-             {"doctor", config::command_doctor}};
+std::string verb_names() {
+    std::string out;
+    for (const Verb& verb : verbs()) out += fmt::format("{} ", verb.name);
+    return out + "token completion version";
+}
 
-std::string flags(uint8_t command) {
+std::string flags(uint16_t command) {
     std::string out = "--help";
     for (const config::Option& o : config::options())
         if (o.commands & command) out += " " + config::flag_of(o);
@@ -36,8 +35,9 @@ std::string type_names() {
 std::string bash() {
     std::string out =
         "_cvf() {\n    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n"
-        "    if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W 'up read watch doctor completion version --help' -- "
-        "\"$current\")); return; fi\n"
+        "    if [ \"$COMP_CWORD\" -eq 1 ]; then COMPREPLY=($(compgen -W '" +
+        verb_names() +
+        " --help' -- \"$current\")); return; fi\n"
         "    case $previous in\n";
     out += fmt::format("        --types) COMPREPLY=($(compgen -W '{}' -- \"$current\")); return ;;\n", type_names());
     out +=
@@ -45,11 +45,11 @@ std::string bash() {
         "        --payload) COMPREPLY=($(compgen -W 'budget full none' -- \"$current\")); return ;;\n"
         "        --output|--config|--token-file|--cgroup) COMPREPLY=($(compgen -f -- \"$current\")); return ;;\n    esac\n"
         "    case $verb in\n";
-    for (const auto& v : verbs)
+    for (const Verb& v : verbs())
         out += fmt::format(
             "        {}) [[ $current == -* ]] && COMPREPLY=($(compgen -W '{}' -- \"$current\")) || COMPREPLY=($(compgen -f -- "
             "\"$current\")) ;;\n",
-            v.verb, flags(v.command));
+            v.name, flags(v.command));
     out +=
         "        completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- \"$current\")) ;;\n    esac\n}\ncomplete -o filenames -F "
         "_cvf cvf\n";
@@ -57,13 +57,13 @@ std::string bash() {
 }
 
 std::string fish() {
-    std::string out = "complete -c cvf -n __fish_use_subcommand -f -a 'up read watch doctor completion version'\n";
-    for (const auto& v : verbs)
+    std::string out = "complete -c cvf -n __fish_use_subcommand -f -a '" + verb_names() + "'\n";
+    for (const Verb& v : verbs())
         for (const config::Option& o : config::options()) {
             if (!(o.commands & v.command)) continue;
             std::string help(o.help);
             std::erase(help, '\'');
-            out += fmt::format("complete -c cvf -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", v.verb,
+            out += fmt::format("complete -c cvf -n '__fish_seen_subcommand_from {}' -l {} {}-d '{}'\n", v.name,
                                config::flag_of(o).substr(2), o.type == config::OptionType::toggle ? "" : "-r ", help);
         }
     out += "complete -c cvf -n '__fish_seen_subcommand_from completion' -f -a 'bash zsh fish'\n";

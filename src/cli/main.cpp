@@ -4,8 +4,10 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <map>
 
 #include "cli/commands.h"
+#include "cli/verbs.h"
 #include "cli/version.h"
 #include "config/load.h"
 #include "record/nearest.h"
@@ -13,39 +15,6 @@
 using namespace cvf;
 
 namespace {
-
-struct Verb {
-    const char* name;
-    config::Command command;
-    const char* help;
-    const char* examples;
-};
-
-constexpr Verb verbs[] = {
-    {"up", config::command_up, "Watch this machine: every network namespace and container",
-     "Examples:\n"
-     "  cvf up                                          a table of who says what to whom\n"
-     "  cvf up --format json | jq .                     every record as one JSON line\n"
-     "  cvf up --types http,dns --filter 'http.response.status_code >= 500'\n"
-     "  cvf up --output records.jsonl.zst --output-rotate-size 64MiB --output-keep 10\n"
-     "  cvf up --cgroup /sys/fs/cgroup/system.slice     only what runs below this cgroup\n"},
-    {"read", config::command_read, "Turn captures into records",
-     "Examples:\n"
-     "  cvf read trace.pcapng                           records as JSON lines, a health record last\n"
-     "  cvf read a.pcap b.pcap.gz c.pcapng.zst --types tls\n"
-     "  tcpdump -w - -i any | cvf read -                from standard input\n"
-     "  cvf read trace.pcap --format table              for the eye\n"
-     "  cvf read trace.pcap --fields '@timestamp,source.*,dns.*' --output dns.jsonl\n"},
-    {"watch", config::command_watch, "Follow the records of a running `cvf up`",
-     "Examples:\n"
-     "  cvf watch\n"
-     "  cvf watch 'dns.question.name.endsWith(\".svc.cluster.local\") && source.port > 1024'\n"
-     "  cvf watch 'source.process.executable.name == \"curl\"' --format json\n"},
-    {"doctor", config::command_doctor, "Say what this kernel and these privileges allow",
-     "Examples:\n"
-     "  cvf doctor\n"
-     "  cvf doctor --verbose                            with what the kernel said\n"},
-};
 
 void bind_options(CLI::App& app, config::Command command, std::vector<config::Given>& given) {
     for (const config::Option& option : config::options()) {
@@ -60,6 +29,44 @@ void bind_options(CLI::App& app, config::Command command, std::vector<config::Gi
                    config::flag_of(option), [&given, row](const std::string& v) { given.push_back({row, v}); }, help)
                 ->type_name(std::string(option.metavar));
     }
+}
+
+void bind_question(CLI::App& app, cli::Question& q) {
+    app.add_option("--since", q.since, "From when on: 10m (ago), or 2026-01-31T12:00:00Z")->type_name("TIME");
+    app.add_option("--until", q.until, "Until when [now]")->type_name("TIME");
+    app.add_option("--limit", q.limit, "Records, or groups, at most")->type_name("N");
+    app.add_option("--by", q.by, "Group by these fields")->delimiter(',')->type_name("A,B");
+    app.add_option("--top", q.top, "Only the N largest groups")->type_name("N");
+    app.add_flag("--count", q.count, "How many records");
+    for (const char* function : {"sum", "min", "max", "avg", "p50", "p95", "p99"})
+        app.add_option_function<std::string>(
+               fmt::format("--{}", function),
+               [&q, function](const std::string& field) { q.functions.emplace_back(function, field); },
+               fmt::format("{} of this field", function))
+            ->type_name("FIELD");
+    app.add_option("--every", q.every, "A row for each span of time: 5m")->type_name("DURATION");
+}
+
+void bind_management(const std::map<std::string_view, CLI::App*>& verbs, cli::Management& m) {
+    const auto what = [&](const char* verb) {
+        verbs.at(verb)->add_option("KIND", m.kind, "directives, metadata, flow, capture, plaintext, topology or nodes");
+        verbs.at(verb)->add_option("NAME", m.name);
+    };
+    const auto file = [&](const char* verb) {
+        verbs.at(verb)
+            ->add_option("-f,--file", m.files, "YAML or JSON; several documents are separated by ---; - is standard input")
+            ->type_name("FILE");
+    };
+    for (const char* verb : {"get", "describe", "edit", "delete"}) what(verb);
+    for (const char* verb : {"apply", "delete"}) file(verb);
+    verbs.at("get")->add_option("-o", m.form, "How to print: table, yaml, json or name")->type_name("FORM");
+    verbs.at("get")->add_flag("-w,--watch-changes", m.follow, "Go on, and print each change");
+    CLI::App* apply = verbs.at("apply");
+    apply->add_flag("--wait", m.wait, "Until every agent that it selects reports it");
+    apply->add_option("--timeout", m.timeout, "How long --wait waits [30s]")->type_name("DURATION");
+    apply->add_flag("--dry-run", m.dry_run, "Check and say what would change, and change nothing");
+    apply->add_option("--sign-with", m.sign_with, "Sign with this Ed25519 private key (PEM)")->type_name("FILE");
+    verbs.at("edit")->add_option("--sign-with", m.sign_with, "Sign with this Ed25519 private key (PEM)")->type_name("FILE");
 }
 
 // "--fliter" was meant to be something: the nearest option or verb.
@@ -95,21 +102,33 @@ int main(int argc, char** argv) {
         "  cvf doctor                      what this kernel allows\n\n"
         "`cvf VERB --help` shows the options of a verb. Options can stand in /etc/cvf/cvf.yaml and in CVF_* variables too.");
     std::vector<config::Given> given;
-    std::vector<CLI::App*> bound;
-    for (const Verb& verb : verbs) {
+    std::map<std::string_view, CLI::App*> bound;
+    for (const cli::Verb& verb : cli::verbs()) {
         CLI::App* sub = app.add_subcommand(verb.name, verb.help);
         sub->footer(verb.examples);
         bind_options(*sub, verb.command, given);
-        bound.push_back(sub);
+        bound[verb.name] = sub;
     }
     std::vector<std::string> files;
-    bound[1]->add_option("FILE", files, "pcap or pcapng, also .gz or .zst; - is standard input")->required();
+    bound["read"]->add_option("FILE", files, "pcap or pcapng, also .gz or .zst; - is standard input")->required();
     std::string expression;
-    bound[2]->add_option("EXPR", expression, "Filter expression (docs/filter.md)");
+    for (const char* verb : {"watch", "query"}) bound[verb]->add_option("EXPR", expression, "Filter expression (docs/filter.md)");
+    cli::Question question;
+    bind_question(*bound["query"], question);
+    cli::Management management;
+    bind_management(bound, management);
     std::string shell;
     CLI::App* completion = app.add_subcommand("completion", "Print a completion script for bash, zsh or fish");
     completion->add_option("SHELL", shell, "bash, zsh or fish")->required();
     completion->footer("Example:\n  source <(cvf completion bash)\n");
+    std::string token_name, token_role = "viewer";
+    CLI::App* token = app.add_subcommand("token", "Make a token for someone who may ask the API");
+    token->add_option("--name", token_name, "Whose it is")->required()->type_name("NAME");
+    token->add_option("--role", token_role, "viewer, operator or plaintext-operator [viewer]")->type_name("ROLE");
+    token->footer(
+        "The token goes to standard output, once; the line for the file of --tokens, which holds its hash, to standard error.\n\n"
+        "Example:\n"
+        "  cvf token --name grafana --role viewer 2>>/etc/cvf/tokens >grafana.token\n");
     CLI::App* version = app.add_subcommand("version", "Print the version");
     std::string what, directory = ".";
     CLI::App* schema = app.add_subcommand("schema", "Write the JSON Schema and the reference page of records")->group("");
@@ -129,6 +148,7 @@ int main(int argc, char** argv) {
         fmt::print("cvf {}\n", cli::version);
         return cli::exit_done;
     }
+    if (token->parsed()) return cli::run_token(token_name, token_role);
     if (completion->parsed()) return cli::run_completion(shell);
     if (schema->parsed()) return cli::run_schema(what, directory);
     auto settings = config::load(given, environ);
@@ -136,8 +156,20 @@ int main(int argc, char** argv) {
         fmt::print(stderr, "cvf: {}\n", settings.error());
         return cli::exit_wrong_use;
     }
-    if (bound[0]->parsed()) return cli::run_up(*settings);
-    if (bound[1]->parsed()) return cli::run_read(*settings, files);
-    if (bound[2]->parsed()) return cli::run_watch(*settings, expression);
+    const auto parsed = [&](std::string_view verb) { return bound[verb]->parsed(); };
+    if (parsed("up")) return cli::run_up(*settings);
+    if (parsed("agent")) return cli::run_agent(*settings);
+    if (parsed("controller")) return cli::run_controller(*settings);
+    if (parsed("read")) return cli::run_read(*settings, files);
+    if (parsed("watch")) return cli::run_watch(*settings, expression);
+    if (parsed("query")) {
+        question.expression = expression;
+        return cli::run_query(*settings, question);
+    }
+    if (parsed("apply")) return cli::run_apply(*settings, management);
+    if (parsed("get")) return cli::run_get(*settings, management);
+    if (parsed("describe")) return cli::run_describe(*settings, management);
+    if (parsed("edit")) return cli::run_edit(*settings, management);
+    if (parsed("delete")) return cli::run_delete(*settings, management);
     return cli::run_doctor(*settings);
 }

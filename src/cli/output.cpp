@@ -42,44 +42,69 @@ std::expected<pipeline::Selection, std::string> make_selection(const config::Set
     return selection;
 }
 
-pipeline::Outlet::Encoder table_encoder(bool every_flow) {
-    struct State {
-        sink::Table table = sink::Table::on(STDOUT_FILENO);
-        sink::RowLimit limit{isatty(STDOUT_FILENO) ? size_t{400} : SIZE_MAX};
-        std::string line;
-        bool headed = false;
-    };
-    auto state = std::make_shared<State>();
-    return [state, every_flow](const record::Record& r, record::Buffer& out) {
+namespace {
+
+// On a terminal more rows a second than this are no use to anyone who follows what happens.
+constexpr size_t live_rows_per_second = 400;
+
+class TableEncoder final : public pipeline::Encoder {
+ public:
+    TableEncoder(bool every_flow, size_t rows_per_second) : every_flow_(every_flow), limit_(rows_per_second) {}
+
+    bool encode(const record::Record& r, record::Buffer& out) override {
         // A conversation that goes on is not news, nor the end of one whose messages have been shown.
-        if (r.type() == RecordType::flow && !every_flow) {
+        if (r.type() == RecordType::flow && !every_flow_) {
             const record::Value* what = r.find(Field::flow_state);
-            if ((what && what->as_text() == "interim") || r.find(Field::network_protocol_name)) return;
+            if ((what && what->as_text() == "interim") || r.find(Field::network_protocol_name)) return false;
         }
-        if (!state->limit.allow(std::chrono::steady_clock::now())) return;
-        state->line.clear();
-        if (!state->headed) {
-            state->table.header(state->line);
-            state->headed = true;
+        if (!limit_.allow(std::chrono::steady_clock::now())) return false;
+        line_.clear();
+        if (!headed_) {
+            table_.header(line_);
+            headed_ = true;
         }
-        if (uint64_t skipped = state->limit.take_skipped())
-            state->line += fmt::format("… {} more records in that second; a filter or --format json shows them all\n", skipped);
-        state->table.row(r, state->line);
-        out.append(state->line);
-    };
+        tell_skipped(limit_.take_skipped());
+        table_.row(r, line_);
+        out.append(line_);
+        return true;
+    }
+
+    void note(record::Buffer& out, bool last) override {
+        if (!limit_.any_skipped()) return;
+        line_.clear();
+        tell_skipped(last ? limit_.take_skipped() : limit_.take_due(std::chrono::steady_clock::now()));
+        out.append(line_);
+    }
+
+ private:
+    void tell_skipped(uint64_t rows) {
+        if (rows) line_ += fmt::format("… {} more records in that second; a filter or --format json shows them all\n", rows);
+    }
+
+    const bool every_flow_;
+    sink::Table table_ = sink::Table::on(STDOUT_FILENO);
+    sink::RowLimit limit_;
+    std::string line_;
+    bool headed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<pipeline::Encoder> table_encoder(bool every_flow, size_t rows_per_second) {
+    return std::make_unique<TableEncoder>(every_flow, rows_per_second);
 }
 
-std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const config::Settings& settings, bool live) {
+std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const config::Settings& settings, From from) {
     auto selection = make_selection(settings);
     if (!selection) return std::unexpected(selection.error());
     std::unique_ptr<sink::Sink> sink;
     if (settings.output.empty()) {
-        sink = sink::make_descriptor_sink({.interruptible = live});
+        sink = sink::make_descriptor_sink({.interruptible = true});
     } else {
         sink::FileOptions options;
         options.path = settings.output;
         if (settings.compress && !options.path.ends_with(".zst")) options.path += ".zst";
-        options.start = live ? sink::FileOptions::Start::append : sink::FileOptions::Start::truncate;
+        options.start = from == From::capture ? sink::FileOptions::Start::truncate : sink::FileOptions::Start::append;
         options.rotate_bytes = settings.rotate_size;
         options.rotate_age = std::chrono::duration_cast<std::chrono::seconds>(settings.rotate_age);
         options.keep = settings.keep;
@@ -87,10 +112,13 @@ std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const 
         if (!file) return std::unexpected(file.error());
         sink = std::move(*file);
     }
-    if (live) sink = sink::make_threaded_sink(std::move(sink));
-    return std::make_unique<pipeline::Outlet>(
-        std::move(*selection), std::move(sink),
-        wants_table(settings) ? table_encoder(!settings.types.empty()) : pipeline::Outlet::Encoder());
+    if (from == From::tap) sink = sink::make_threaded_sink(std::move(sink));
+    std::unique_ptr<pipeline::Encoder> encoder;
+    if (wants_table(settings)) {
+        const bool followed = from != From::capture && settings.output.empty() && isatty(STDOUT_FILENO);
+        encoder = table_encoder(!settings.types.empty(), followed ? live_rows_per_second : SIZE_MAX);
+    }
+    return std::make_unique<pipeline::Outlet>(std::move(*selection), std::move(sink), std::move(encoder));
 }
 
 }  // namespace cvf::cli

@@ -1,6 +1,7 @@
 // From options to outlets: what --types, --filter, --fields, --format and --output mean, alike for up, read and watch.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -16,11 +17,18 @@ std::expected<pipeline::Selection, std::string> make_selection(const config::Set
 // True when records are to be written as a table: asked for, or nothing asked and standard output is a terminal.
 bool wants_table(const config::Settings& settings);
 
-// Writes records as table lines for standard output; on a terminal at most some hundred a second, the rest counted. Without
-// `every_flow`, only conversations in which no protocol was found have a line of their own.
-pipeline::Outlet::Encoder table_encoder(bool every_flow);
+// Writes records as table lines for standard output, at most so many a second; the rest is counted, and said when the second is
+// over. Without `every_flow`, only conversations in which no protocol was found have a line of their own.
+std::unique_ptr<pipeline::Encoder> table_encoder(bool every_flow, size_t rows_per_second = SIZE_MAX);
 
-// The outlet of --output, or standard output. `live`: behind a thread, so that a slow reader does not stall the tap.
-std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const config::Settings& settings, bool live);
+// Where the records come from, and so what a way out may do when it is slower.
+enum class From : uint8_t {
+    capture,  // it waits; an --output is begun anew
+    tap,      // it must not wait: behind a thread, what finds no room is lost; an --output is gone on with
+    agent,    // it waits, and interrupt() ends that; an --output is gone on with
+};
+
+// The outlet of --output, or standard output.
+std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const config::Settings& settings, From from);
 
 }  // namespace cvf::cli

@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "host/clock.h"
 #include "pipeline/shard.h"
 #include "sink/progress.h"
 #include "tap/file.h"
@@ -17,6 +20,26 @@ namespace {
 
 // Frames between two looks at the progress and the output's health.
 constexpr int batch = 4096;
+
+std::atomic<int> stop;                // the signal that ends it
+std::atomic<sink::Sink*> waited_for;  // may be waiting for a reader that does not read
+
+// The first ends it in good order: what has been read is told in full. The second does not wait for a slow reader either.
+void on_signal(int signal) {
+    int none = 0;
+    if (stop.compare_exchange_strong(none, signal)) return;
+    if (sink::Sink* sink = waited_for) sink->interrupt();
+}
+
+void catch_signals() {
+    struct sigaction action{};
+    action.sa_handler = on_signal;  // without SA_RESTART: a read that waits for a quiet pipe ends
+    for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction before{};
+        sigaction(signal, nullptr, &before);
+        if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);  // nohup, and & in a script
+    }
+}
 
 // Sizes of all files together; 0 when one is not known (a pipe).
 uint64_t total_size(const std::vector<std::string>& files) {
@@ -44,11 +67,11 @@ struct Reading {
     bool file(const std::string& path) {
         auto tap = tap::FileTap::open(path);
         if (!tap) {
-            complain(tap.error().text());
+            if (!stop) complain(tap.error().text());
             return false;
         }
         decode::Packet packet;
-        for (bool more = true; more && !shard.closed();) {
+        for (bool more = true; more && !stop && !shard.closed();) {
             for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
                 shard.frame(packet);
                 last_time = std::max(last_time, packet.time);
@@ -57,7 +80,7 @@ struct Reading {
         }
         bytes_before += tap->progress().bytes_read;
         if (const auto& fault = tap->fault()) {
-            complain(fault->text());
+            if (!stop) complain(fault->text());  // else it was the signal that ended it
             return false;
         }
         return true;
@@ -75,7 +98,7 @@ flow::Options flow_options(const config::Settings& settings) {
 }
 
 int run_read(const config::Settings& settings, const std::vector<std::string>& files) {
-    auto outlet = make_outlet(settings, false);
+    auto outlet = make_outlet(settings, From::capture);
     if (!outlet) {
         fmt::print(stderr, "cvf read: {}\n", outlet.error());
         return exit_wrong_use;
@@ -89,29 +112,36 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     outlets.push_back(std::move(*outlet));
     pipeline::Shard shard(options, std::move(outlets));
 
+    waited_for = &shard.outlets().front()->sink();
+    catch_signals();
     // Records on the same terminal would be torn by a progress line.
     const bool show = !settings.quiet && !(settings.output.empty() && isatty(STDOUT_FILENO));
     sink::Progress progress(total_size(files));
     Reading reading{shard, show ? &progress : nullptr};
     bool good = true;
     for (const std::string& file : files) {
-        if (shard.closed()) break;  // nobody reads any more: a quiet end
+        if (stop || shard.closed()) break;  // nobody reads any more: a quiet end
         good &= reading.file(file);
     }
     shard.finish();
-    if (!wants_table(settings)) shard.health(reading.last_time, "file", {}, true);
+    // Without a packet there is no time but the clock's.
+    const int64_t end = reading.last_time ? reading.last_time : host::Clock().utc(static_cast<uint64_t>(host::monotonic_now()));
+    if (!wants_table(settings)) shard.health(end, "file", {}, true);
     shard.flush();
+    shard.outlets().front()->finish();
     sink::Sink& sink = shard.outlets().front()->sink();
-    sink.finish();
+    waited_for = nullptr;
     progress.clear();
     const sink::SinkStats stats = sink.stats();
     if (stats.records_lost && !sink.closed()) {
-        fmt::print(stderr, "cvf: {} records could not be written: {}\n", stats.records_lost, stats.last_error);
+        fmt::print(stderr, "cvf: {} records could not be written: {}\n", stats.records_lost,
+                   stats.last_error.empty() ? "nobody took them in time" : stats.last_error);
         return exit_failed;
     }
     if (wants_table(settings) && !settings.quiet)
         fmt::print(stderr, "{} packets, {} conversations, {} records\n", shard.counts().packets, shard.tracker().counters().flows,
                    shard.records_made());
+    if (stop) return exit_by_signal + stop;
     return good ? exit_done : exit_failed;
 }
 

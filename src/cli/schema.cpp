@@ -1,9 +1,11 @@
-// `cvf schema`: the field table as a JSON Schema and as the reference page, for the repository's own use.
+// `cvf schema`: the table of fields, that of a directive's keys and that of the API's routes, as schemas and as reference pages,
+// for the repository's own use.
 //
-//   cvf schema json|page            writes one of them to standard output
-//   cvf schema all DIRECTORY        writes DIRECTORY/schema/record.schema.json and DIRECTORY/docs/records.md
+//   cvf schema json|page|directive|openapi   writes one of them to standard output: of records the schema or the page, of
+//                                            directives the schema, of the API its description
+//   cvf schema all DIRECTORY                 writes all into DIRECTORY/schema and DIRECTORY/docs
 //
-// A test compares the committed files with what this writes, so they cannot part from the table.
+// A test compares the committed files with what this writes, so they cannot part from the tables.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,15 +16,19 @@
 #include <string_view>
 #include <vector>
 
+#include "api/openapi.h"
 #include "cli/commands.h"
+#include "directive/schema.h"
 #include "record/buffer.h"
 #include "record/fields.h"
 #include "record/json.h"
+#include "record/schema.h"
 
 namespace cvf::cli {
 
 namespace {
 
+using record::belongs;
 using record::Field;
 using record::FieldInfo;
 using record::Kind;
@@ -34,116 +40,6 @@ std::vector<T> all() {
     std::vector<T> out;
     for (size_t i = 0; i < static_cast<size_t>(T::count); i++) out.push_back(static_cast<T>(i));
     return out;
-}
-
-bool belongs(const FieldInfo& field, std::string_view type) {
-    std::string_view rest = field.types;
-    if (rest == "*") return true;
-    while (!rest.empty()) {
-        const size_t end = std::min(rest.find(' '), rest.size());
-        if (rest.substr(0, end) == type) return true;
-        rest.remove_prefix(std::min(end + 1, rest.size()));
-    }
-    return false;
-}
-
-std::string_view origin_name(Origin origin) {
-    switch (origin) {
-        case Origin::otel:
-            return "otel";
-        case Origin::otel_dev:
-            return "otel_dev";
-        case Origin::ecs:
-            return "ecs";
-        case Origin::join:
-            return "join";
-        case Origin::cvf:
-            return "cvf";
-    }
-    return "";
-}
-
-// ---- JSON Schema, draft 2020-12
-
-constexpr std::string_view ip_schema = R"("type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}])";
-
-// What JSON a value of this kind is: the members of a schema object.
-std::string kind_schema(Kind kind) {
-    switch (kind) {
-        case Kind::text:
-            return R"("type": "string")";
-        case Kind::uint:
-            return R"("type": "integer", "minimum": 0)";
-        case Kind::sint:
-            return R"("type": "integer")";
-        case Kind::real:
-            return R"("type": "number")";
-        case Kind::flag:
-            return R"("type": "boolean")";
-        case Kind::ip:
-            return std::string(ip_schema);
-        case Kind::mac:
-            return R"("type": "string", "pattern": "^[0-9A-F]{2}(-[0-9A-F]{2}){5}$")";
-        case Kind::time:
-            return R"("type": "string", "format": "date-time", "pattern": "\\.[0-9]{9}Z$")";
-        case Kind::hex:
-            return R"("type": "string", "pattern": "^([0-9a-f]{2})*$")";
-        case Kind::list_text:
-            return R"("type": "array", "items": {"type": "string"})";
-        case Kind::list_uint:
-            return R"("type": "array", "items": {"type": "integer", "minimum": 0})";
-        case Kind::list_ip:
-            return fmt::format(R"("type": "array", "items": {{{}}})", ip_schema);
-        case Kind::map:
-            return R"("type": "object", "additionalProperties": {"type": "string"})";
-    }
-    return {};
-}
-
-std::string quoted(std::string_view text) {
-    record::Buffer out;
-    record::write_json_string(text, out);
-    return std::string(out.view());
-}
-
-constexpr std::string_view schema_head = R"({
-  "$schema": "https://json-schema.org/draft/2020-12/schema",
-  "$id": "urn:cvf:record:v1",
-  "title": "CVF record",
-  "description": "One line of CVF's output, made from the field table by `cvf schema`. x-origin: where a name comes from (otel, otel_dev: not stable yet, ecs, join, cvf).",
-  "type": "object",
-  "required": ["@timestamp", "record.type", "record.id"],
-  "properties": {"record.type": {"enum": [)";
-
-std::string json_schema() {
-    std::vector<std::string> names, choices, types, fields;
-    for (RecordType t : all<RecordType>()) {
-        const std::string_view name = info(t).name;
-        names.push_back(quoted(name));
-        choices.push_back(fmt::format(
-            R"(    {{"if": {{"properties": {{"record.type": {{"const": "{0}"}}}}}}, "then": {{"$ref": "#/$defs/types/{0}"}}}})",
-            name));
-        std::vector<std::string> keys;
-        for (Field f : all<Field>())
-            if (belongs(info(f), name))
-                keys.push_back(fmt::format(R"(          "{0}": {{"$ref": "#/$defs/fields/{0}"}})", info(f).key));
-        types.push_back(fmt::format(R"(      "{}": {{
-        "description": {},
-        "type": "object",
-        "additionalProperties": false,
-        "properties": {{
-{}
-        }}
-      }})",
-                                    name, quoted(info(t).doc), fmt::join(keys, ",\n")));
-    }
-    for (Field f : all<Field>())
-        fields.push_back(fmt::format(R"(      "{}": {{{}, "x-origin": "{}", "description": {}}})", info(f).key,
-                                     kind_schema(info(f).kind), origin_name(info(f).origin), quoted(info(f).doc)));
-    return fmt::format(
-        "{}{}]}}}},\n  \"allOf\": [\n{}\n  ],\n  \"$defs\": {{\n    \"types\": {{\n{}\n    }},\n    \"fields\": {{\n{}\n    }}\n "
-        " }}\n}}\n",
-        schema_head, fmt::join(names, ", "), fmt::join(choices, ",\n"), fmt::join(types, ",\n"), fmt::join(fields, ",\n"));
 }
 
 // ---- the reference page
@@ -293,17 +189,23 @@ bool write_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 int run_schema(const std::string& what, const std::string& directory) {
-    if (what == "json" || what == "page") {
-        const std::string text = what == "json" ? json_schema() : reference_page();
+    if (what == "json" || what == "page" || what == "directive" || what == "openapi") {
+        const std::string text = what == "json"        ? record::json_schema()
+                                 : what == "page"      ? reference_page()
+                                 : what == "directive" ? directive::json_schema()
+                                                       : api::openapi();
         return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? exit_done
                                                                                                            : exit_failed;
     }
     if (what != "all" || directory.empty()) {
-        fmt::print(stderr, "cvf schema: say json, page, or all DIRECTORY\n");
+        fmt::print(stderr, "cvf schema: say json, page, directive, openapi, or all DIRECTORY\n");
         return exit_wrong_use;
     }
-    const bool good = write_file(directory + "/schema/record.schema.json", json_schema()) &&
-                      write_file(directory + "/docs/records.md", reference_page());
+    const bool good = write_file(directory + "/schema/record.schema.json", record::json_schema()) &&
+                      write_file(directory + "/docs/records.md", reference_page()) &&
+                      write_file(directory + "/schema/directive.schema.json", directive::json_schema()) &&
+                      write_file(directory + "/docs/directives-reference.md", directive::reference_page()) &&
+                      write_file(directory + "/schema/openapi.json", api::openapi());
     return good ? exit_done : exit_failed;
 }
 

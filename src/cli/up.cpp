@@ -1,72 +1,91 @@
-// `cvf up`: agent and API on one machine.
+// `cvf up`: agent, controller and API on one machine, over a bus inside the process.
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
-
 #include "agent/agent.h"
+#include "agent/bus_link.h"
+#include "agent/steering.h"
 #include "api/server.h"
-#include "api/token.h"
+#include "cli/agent_metrics.h"
 #include "cli/commands.h"
+#include "cli/controller_metrics.h"
+#include "cli/fabric.h"
 #include "cli/output.h"
-#include "cli/version.h"
+#include "cli/serve.h"
+#include "cli/signals.h"
+#include "controller/controller.h"
 
 namespace cvf::cli {
 
 namespace {
 
-std::atomic<bool> stop;
-void on_signal(int) {
-    stop = true;
-}
-
-std::vector<api::Metric> metrics(const agent::Numbers& n) {
-    using api::Metric;
-    return {
-        Metric::counter("cvf_packets_total", "Packets the kernel handed over for parsing", n.traffic.packets),
-        Metric::counter("cvf_packet_bytes_total", "Bytes of them", n.traffic.bytes),
-        Metric::counter("cvf_packets_truncated_total", "Packets cut by the payload budget", n.traffic.truncated),
-        Metric::counter("cvf_flows_total", "Conversations begun", n.flows_seen),
-        Metric::counter("cvf_flows_evicted_total", "Conversations ended early because the table was full", n.flows_evicted),
-        Metric::gauge("cvf_flows", "Conversations now", n.flows_live),
-        Metric::gauge("cvf_sockets", "Local sockets followed now", n.sockets),
-        Metric::counter("cvf_records_made_total", "Records that passed the filter", n.records_made),
-        Metric::counter("cvf_records_written_total", "Records the output has taken", n.records_written),
-        Metric::counter("cvf_records_lost_total", "Records the output could not take", n.records_lost),
-        Metric::counter("cvf_kernel_events_total", "Events from the kernel", n.tap.events),
-        Metric::counter("cvf_kernel_events_lost_total", "Events that found their buffer full", n.tap.lost_events),
-        Metric::counter("cvf_kernel_events_late_total", "Events that came after their turn in time", n.tap.late_events),
-        Metric::counter("cvf_sockets_untracked_total", "Sockets the kernel side had no memory to follow",
-                        n.tap.untracked_sockets),
-    };
+// All that is seen goes where it is kept.
+directive::Directive everything() {
+    directive::Directive d;
+    d.metadata.name = "up";
+    d.metadata.labels["app.kubernetes.io/managed-by"] = "cvf-up";
+    return d;
 }
 
 }  // namespace
 
 int run_up(const config::Settings& settings) {
-    auto outlet = make_outlet(settings, true);
+    auto outlet = make_outlet(settings, From::tap);
     if (!outlet) {
         fmt::print(stderr, "cvf up: {}\n", outlet.error());
         return exit_wrong_use;
     }
+    auto own = agent::read_directives(settings.directives);
+    if (!own) {
+        fmt::print(stderr, "cvf up: {}\n", own.error());
+        return exit_wrong_use;
+    }
     // From now on a signal ends it in good order.
-    std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
-    std::signal(SIGHUP, on_signal);
+    stop_on_signals();
+    auto history = open_history(settings);
+    if (!history) {
+        // To watch without looking back is better than not to watch.
+        fmt::print(stderr, "cvf up: no records are kept: {}\n", history.error());
+        history = nullptr;
+    }
+    const uint64_t instance = new_instance();
+    const bool keeps = *history != nullptr;
+    auto link = agent::BusLink::open(settings, {.node = node_name(settings), .instance = instance});
+    if (!link) {
+        fmt::print(stderr, "cvf up: {}\n", link.error());
+        return exit_failed;
+    }
+    controller::ControllerOptions steering;
+    steering.history = *history;
+    steering.live = false;
+    auto controller = controller::Controller::open(std::move(steering), (*link)->bus());
+    if (!controller) {
+        fmt::print(stderr, "cvf up: {}\n", controller.error());
+        return exit_failed;
+    }
+    agent::Joining joining;
+    joining.bus = &(*link)->bus();
+    joining.sink = (*link)->sink();
+    joining.instance = instance;
+    joining.own = std::move(*own);
+    if (keeps) joining.own.push_back(everything());
+    joining.flows_by_default = false;
     std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
     outlets.push_back(std::move(*outlet));
-    auto agent = agent::Agent::start(settings, flow_options(settings), std::move(outlets));
+    auto agent = agent::Agent::start(settings, flow_options(settings), std::move(outlets), joining);
     if (!agent) {
         fmt::print(stderr, "cvf up: {}\n", agent.error());
         return exit_failed;
     }
-    api::ServerOptions options;
-    options.listen = settings.listen;
-    options.token_file = settings.token_file.empty() ? std::string(api::default_token_file) : settings.token_file;
-    options.version = version;
-    options.hub = &(*agent)->hub();
-    options.metrics = [&agent] { return metrics((*agent)->numbers()); };
+    api::ServerOptions options = server_options(settings);
+    options.services = services_of(**controller, history->get());
+    options.services.hub = &(*agent)->hub();
+    options.services.follow = nullptr;  // the hub sees everything
+    options.metrics = [&] {
+        std::vector<api::Metric> all = agent_metrics((*agent)->numbers());
+        for (api::Metric& metric : controller_metrics(**controller, history->get())) all.push_back(std::move(metric));
+        return all;
+    };
     const std::string token_file = options.token_file;
     auto server = api::Server::start(std::move(options));
     if (!server) {
@@ -79,7 +98,8 @@ int run_up(const config::Settings& settings) {
                    token_file);
         if (isatty(STDERR_FILENO)) fmt::print(stderr, "cvf: `cvf watch EXPR` follows from another terminal; Ctrl-C ends\n");
     }
-    return (*agent)->run(stop) ? exit_done : exit_failed;
+    (*agent)->run(stopping);
+    return exit_done;
 }
 
 }  // namespace cvf::cli

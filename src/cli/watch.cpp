@@ -2,20 +2,23 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 
-#include "api/parse_record.h"
 #include "api/watch.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "record/parse.h"
 #include "sink/descriptor.h"
 
 namespace cvf::cli {
 
 namespace {
 std::atomic<bool> stop;
+std::atomic<sink::Sink*> waited_for;  // may be waiting for a reader that does not read
 void on_signal(int) {
     stop = true;
+    if (sink::Sink* sink = waited_for) sink->interrupt();
 }
 }  // namespace
 
@@ -45,38 +48,47 @@ int run_watch(const config::Settings& settings, const std::string& expression) {
     // The agent has filtered already; what comes is written as it comes.
     config::Settings out_settings = here;
     out_settings.filter.clear();
-    auto outlet = make_outlet(out_settings, false);
+    auto outlet = make_outlet(out_settings, From::agent);
     if (!outlet) {
         fmt::print(stderr, "cvf watch: {}\n", outlet.error());
         return exit_wrong_use;
     }
+    sink::Sink& sink = (*outlet)->sink();
+    waited_for = &sink;
     std::signal(SIGINT, on_signal);
     std::signal(SIGTERM, on_signal);
     record::Record record;
     std::string line;
-    sink::Sink& sink = (*outlet)->sink();
+    auto next_tick = std::chrono::steady_clock::now();
     api::WatchCallbacks callbacks;
     callbacks.connected = [&] {
         if (here.verbose) fmt::print(stderr, "watching {}\n", options.server);
     };
     callbacks.record = [&](std::string_view json) {
         if (table) {
-            if (api::parse_record(json, record)) (*outlet)->emit(record);
+            if (record::parse_record(json, record)) (*outlet)->emit(record);
             (*outlet)->flush();
         } else {
             line.assign(json);
             line += '\n';
             sink.write(line, 1);
         }
-        if (sink.needs_tick()) sink.tick();
         return !sink.closed();
+    };
+    // After each piece of the stream, which has one at least every ten seconds.
+    callbacks.heard = [&] {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < next_tick) return;
+        next_tick = now + std::chrono::seconds(1);
+        (*outlet)->flush();
+        if (sink.needs_tick()) sink.tick();
     };
     callbacks.lost = [&](uint64_t lost) {
         fmt::print(stderr, "cvf watch: {} records were left out, for they were read too slowly\n", lost);
     };
     auto done = api::watch(options, callbacks, &stop);
-    (*outlet)->flush();
-    sink.finish();
+    (*outlet)->finish();
+    waited_for = nullptr;
     if (!done && !stop) {
         fmt::print(stderr, "cvf watch: {}\n", done.error().text);
         return done.error().exit_status;

@@ -105,6 +105,36 @@ Done fields(Settings& s, std::string_view value) {
     return {};
 }
 
+template <std::vector<std::string> Settings::* member>
+Done list(Settings& s, std::string_view value) {
+    s.*member = split(value);
+    return {};
+}
+
+Done labels(Settings& s, std::string_view value) {
+    s.labels = split(value);
+    for (const std::string& label : s.labels)
+        if (const size_t at = label.find('='); at == std::string::npos || at == 0)
+            return std::unexpected(fmt::format("'{}' is no label; write KEY=VALUE", label));
+    return {};
+}
+
+Done deny_kinds(Settings& s, std::string_view value) {
+    static constexpr std::string_view kinds[] = {"Metadata", "Flow", "Capture", "Plaintext", "Topology"};
+    s.deny_kinds = split(value);
+    for (const std::string& kind : s.deny_kinds)
+        if (std::ranges::find(kinds, kind) == std::end(kinds)) return not_one_of("kind of directive", kind, kinds);
+    return {};
+}
+
+Done compression(Settings& s, std::string_view value) {
+    static constexpr std::string_view names[] = {"none", "lz4", "zstd"};
+    const std::string_view word = trim(value);
+    if (std::ranges::find(names, word) == std::end(names)) return not_one_of("compression", word, names);
+    s.bus_compression = word;
+    return {};
+}
+
 Done format(Settings& s, std::string_view value) {
     static constexpr std::string_view names[] = {"table", "json"};
     const std::string_view word = trim(value);
@@ -149,9 +179,13 @@ Done listen(Settings& s, std::string_view value) {
     return {};
 }
 
-constexpr uint8_t live = command_up;
-constexpr uint8_t records = command_up | command_read | command_watch;
-constexpr uint8_t flows = command_up | command_read;
+constexpr uint16_t live = command_up | command_agent;
+constexpr uint16_t records = command_up | command_read | command_watch | command_query;
+constexpr uint16_t lines = command_up | command_read | command_watch;
+constexpr uint16_t flows = command_up | command_agent | command_read;
+constexpr uint16_t fabric = command_agent | command_controller | command_read;
+constexpr uint16_t serving = command_up | command_controller;
+constexpr uint16_t asking = command_watch | command_query | command_manage;
 
 constexpr Option table[] = {
     {"config", OptionType::text, command_all, "FILE", "/etc/cvf/cvf.yaml where there is one", "Read options from this YAML file",
@@ -161,15 +195,15 @@ constexpr Option table[] = {
      "Write only records for which this is true: 'dns.question.name.endsWith(\".lan\")'", text<&Settings::filter>},
     {"fields", OptionType::list, records, "A,B", "all", "Fields to write, as keys or prefixes: 'source.*,http.*'", fields},
     {"format", OptionType::choice, records, "table|json", "table on a terminal, else json", "How records are written", format},
-    {"output", OptionType::text, records, "FILE", "standard output",
-     "Write records to this file; compressed when it ends in .zst", text<&Settings::output>},
-    {"output.rotate-size", OptionType::size, records, "SIZE", "never", "Start a new file at this size on disk: 64MiB, 1GB",
+    {"output", OptionType::text, lines, "FILE", "standard output", "Write records to this file; compressed when it ends in .zst",
+     text<&Settings::output>},
+    {"output.rotate-size", OptionType::size, lines, "SIZE", "never", "Start a new file at this size on disk: 64MiB, 1GB",
      size<&Settings::rotate_size, 4096, true>},
-    {"output.rotate-age", OptionType::duration, records, "DURATION", "never", "Start a new file at this age: 10m, 24h",
+    {"output.rotate-age", OptionType::duration, lines, "DURATION", "never", "Start a new file at this age: 10m, 24h",
      duration<&Settings::rotate_age>},
-    {"output.keep", OptionType::count, records, "N", "all", "Rotated files to keep; the oldest are removed",
+    {"output.keep", OptionType::count, lines, "N", "all", "Rotated files to keep; the oldest are removed",
      count<&Settings::keep, 0, 1'000'000>},
-    {"output.compress", OptionType::toggle, records, "", "by the name's end", "Compress the file with zstd",
+    {"output.compress", OptionType::toggle, lines, "", "by the name's end", "Compress the file with zstd",
      toggle<&Settings::compress>},
     {"payload", OptionType::choice, live, "budget|full|none", "budget",
      "How much payload may leave the kernel: what dissectors need, all, or none", payload},
@@ -186,10 +220,67 @@ constexpr Option table[] = {
      count<&Settings::flow_max, 16, 100'000'000>},
     {"flow.memory", OptionType::size, flows, "SIZE", "64MiB", "Memory for reassembly, of all conversations together",
      size<&Settings::flow_memory, 65'536, false>},
-    {"listen", OptionType::text, live, "ADDR:PORT", "127.0.0.1:7380", "Address of the HTTP API", listen},
-    {"server", OptionType::text, command_watch, "ADDR:PORT", "127.0.0.1:7380", "Fabric to ask", needed_text<&Settings::server>},
-    {"token-file", OptionType::text, command_up | command_watch, "FILE", "/run/cvf/token", "File with the API's bearer token",
-     needed_text<&Settings::token_file>},
+    {"listen", OptionType::text, live | command_controller, "ADDR:PORT", "127.0.0.1:7380", "Address of the HTTP API", listen},
+    {"server", OptionType::text, asking, "ADDR:PORT", "127.0.0.1:7380", "Fabric to ask", needed_text<&Settings::server>},
+    {"token-file", OptionType::text, live | command_controller | asking, "FILE", "/run/cvf/token",
+     "File with the API's bearer token", needed_text<&Settings::token_file>},
+    {"bus", OptionType::text, fabric, "URL", "none",
+     "Broker of the fabric: nats://HOST:4222, tls://…, kafka://HOST:9092; several with commas", needed_text<&Settings::bus>},
+    {"bus.user", OptionType::text, fabric, "NAME", "", "User at the broker", text<&Settings::bus_user>},
+    {"bus.password-file", OptionType::text, fabric, "FILE", "", "File with that user's password",
+     needed_text<&Settings::bus_password_file>},
+    {"bus.token-file", OptionType::text, fabric, "FILE", "", "File with a token for the broker",
+     needed_text<&Settings::bus_token_file>},
+    {"bus.credentials", OptionType::text, fabric, "FILE", "", "NATS credentials (.creds)",
+     needed_text<&Settings::bus_credentials>},
+    {"bus.ca", OptionType::text, fabric, "FILE", "the system's", "Authorities that may vouch for the broker (PEM)",
+     needed_text<&Settings::bus_ca>},
+    {"bus.cert", OptionType::text, fabric, "FILE", "", "Certificate to show to the broker (PEM)",
+     needed_text<&Settings::bus_cert>},
+    {"bus.key", OptionType::text, fabric, "FILE", "", "Its private key (PEM)", needed_text<&Settings::bus_key>},
+    {"bus.compression", OptionType::choice, fabric, "none|lz4|zstd", "zstd", "Compression of messages (Kafka)", compression},
+    {"bus.batch", OptionType::size, fabric, "SIZE", "32KiB", "Records in one message, at most",
+     size<&Settings::bus_batch, 1024, false>},
+    {"bus.memory", OptionType::size, fabric, "SIZE", "32MiB", "Records that may wait in memory for a slow broker",
+     size<&Settings::bus_memory, 1u << 20, false>},
+    {"spool.directory", OptionType::text, fabric, "DIRECTORY", "/var/lib/cvf/spool", "Where records wait on disk when it is gone",
+     needed_text<&Settings::spool_directory>},
+    {"spool.size", OptionType::size, fabric, "SIZE", "256MiB", "How much of them; 0: none, they are lost and counted",
+     size<&Settings::spool_size, 1u << 20, true>},
+    {"labels", OptionType::list, live, "K=V,…", "none", "Labels of this node, for the selectors of directives", labels},
+    {"directives", OptionType::list, live, "PATH,…", "none",
+     "Files and folders of directives that hold here whatever the bus says", list<&Settings::directives>},
+    {"trusted-keys", OptionType::list, live, "FILE,…", "none", "Public keys (PEM, Ed25519) of those who may sign directives",
+     list<&Settings::trusted_keys>},
+    {"require-signature", OptionType::toggle, live, "", "off", "Run no directive from the bus that none of them has signed",
+     toggle<&Settings::require_signature>},
+    {"deny.kinds", OptionType::list, live, "A,B", "none", "Kinds of directive that never run here: Plaintext,Capture",
+     deny_kinds},
+    {"deny.namespaces", OptionType::list, live, "A,B", "none", "Kubernetes namespaces that no Capture or Plaintext looks into",
+     list<&Settings::deny_namespaces>},
+    {"output-directory", OptionType::text, live, "DIRECTORY", "/var/lib/cvf/records",
+     "The one folder into which a directive from the bus may write files", needed_text<&Settings::output_directory>},
+    {"output-hosts", OptionType::list, live, "HOST[:PORT],…", "none", "Hosts to which a directive from the bus may send records",
+     list<&Settings::output_hosts>},
+    {"history.directory", OptionType::text, serving, "DIRECTORY", "/var/lib/cvf/history", "Where records are kept for queries",
+     text<&Settings::history_directory>},
+    {"history.size", OptionType::size, serving, "SIZE", "1GiB", "How much of them, on disk; 0: none are kept",
+     size<&Settings::history_size, 16u << 20, true>},
+    {"history.age", OptionType::duration, serving, "DURATION", "24h", "How long", duration<&Settings::history_age>},
+    {"clickhouse", OptionType::text, serving, "URL", "none", "Keep records in ClickHouse instead: http://HOST:8123/DATABASE",
+     needed_text<&Settings::clickhouse>},
+    {"clickhouse.user", OptionType::text, serving, "NAME", "", "User there", text<&Settings::clickhouse_user>},
+    {"clickhouse.password-file", OptionType::text, serving, "FILE", "", "File with that user's password",
+     needed_text<&Settings::clickhouse_password_file>},
+    {"tls.cert", OptionType::text, live | serving, "FILE", "", "Certificate of the API (PEM): it speaks HTTPS then",
+     needed_text<&Settings::tls_cert>},
+    {"tls.key", OptionType::text, live | serving, "FILE", "", "Its private key (PEM)", needed_text<&Settings::tls_key>},
+    {"tls.client-ca", OptionType::text, live | serving, "FILE", "", "Let in only clients with a certificate from here (PEM)",
+     needed_text<&Settings::tls_client_ca>},
+    {"tokens", OptionType::text, live | serving, "FILE", "", "Tokens and roles of those who may ask (`cvf token` makes them)",
+     needed_text<&Settings::token_hashes>},
+    {"ca", OptionType::text, asking, "FILE", "the system's", "Authorities that may vouch for the server (PEM)",
+     needed_text<&Settings::ca>},
     {"quiet", OptionType::toggle, command_all, "", "off", "Say only what went wrong", toggle<&Settings::quiet>},
     {"verbose", OptionType::toggle, command_all, "", "off", "Say what is done", toggle<&Settings::verbose>},
 };
@@ -201,7 +292,10 @@ std::span<const Option> options() {
 }
 
 const Option* option_by_key(std::string_view key) {
+    // What is a value by itself and has others below it is nested in YAML under a name of its own.
     if (key == "output.file") key = "output";
+    if (key == "bus.url") key = "bus";
+    if (key == "clickhouse.url") key = "clickhouse";
     const auto* at = std::ranges::find(table, key, &Option::key);
     return at == std::end(table) ? nullptr : at;
 }

@@ -18,12 +18,16 @@
 namespace cvf::config {
 
 // Verbs an option has a flag for. In the file and the environment every option is known to every verb.
-enum Command : uint8_t {
+enum Command : uint16_t {
     command_up = 1,
     command_read = 2,
     command_watch = 4,
     command_doctor = 8,
-    command_all = 15,
+    command_agent = 16,
+    command_controller = 32,
+    command_query = 64,
+    command_manage = 128,  // apply, get, describe, edit, delete
+    command_all = 255,
 };
 
 enum class OptionType : uint8_t { text, list, size, duration, count, choice, toggle };
@@ -31,7 +35,7 @@ enum class OptionType : uint8_t { text, list, size, duration, count, choice, tog
 struct Option {
     std::string_view key;
     OptionType type;
-    uint8_t commands;
+    uint16_t commands;
     std::string_view metavar;   // "SIZE"; empty for a toggle, which takes no value on the command line
     std::string_view fallback;  // the default, for people
     std::string_view help;      // one line, no full stop
@@ -41,7 +45,7 @@ struct Option {
 
 std::span<const Option> options();
 
-// The option with this key, or with "output.file" for "output"; null when there is none.
+// The option with this key, or with "output.file" for "output" ("bus.url", "clickhouse.url" likewise); null when there is none.
 const Option* option_by_key(std::string_view key);
 
 std::string flag_of(const Option& option);         // "--output-keep"

@@ -1,5 +1,7 @@
 #include "flow/conversation.h"
 
+#include <array>
+
 #include "flow/community_id.h"
 
 namespace cvf::flow {
@@ -36,12 +38,15 @@ uint8_t transport_bit(uint8_t ip_protocol) {
 
 // The protocols that can run over a transport, a bit each in registry order.
 uint64_t candidates_for(uint8_t ip_protocol) {
-    const uint8_t bit = transport_bit(ip_protocol);
-    auto all = protocol::all_protocols();
-    uint64_t mask = 0;
-    for (size_t i = 0; i < all.size(); i++)
-        if (all[i]->transports & bit) mask |= uint64_t{1} << i;
-    return mask;
+    static const auto masks = [] {
+        std::array<uint64_t, 256> all_masks{};
+        auto all = protocol::all_protocols();
+        for (size_t number = 0; number < all_masks.size(); number++)
+            for (size_t i = 0; i < all.size(); i++)
+                if (all[i]->transports & transport_bit(static_cast<uint8_t>(number))) all_masks[number] |= uint64_t{1} << i;
+        return all_masks;
+    }();
+    return masks[ip_protocol];
 }
 
 size_t index_of(const Protocol* p) {
@@ -126,6 +131,7 @@ size_t Conversation::feed(int end, Bytes bytes) {
 
 size_t Conversation::deliver(int end, Bytes bytes) {
     current_ = end;
+    skipping_ = 0;
     size_t total = 0;
     for (;;) {
         if (flow_.dissector) {
@@ -153,6 +159,7 @@ size_t Conversation::deliver(int end, Bytes bytes) {
         if (flow_.tcp != TcpState::partial || ++flow_.tries >= max_tries) forget_all();
         break;
     }
+    if (skipping_) withhold(end, flow_.ends[end].stream.offset() + total, skipping_);
     current_ = -1;
     return total;
 }
@@ -160,8 +167,10 @@ size_t Conversation::deliver(int end, Bytes bytes) {
 void Conversation::gap(int end, uint64_t bytes) {
     if (!flow_.dissector) return;
     current_ = end;
+    skipping_ = 0;
     flow_.dissector->gap(flow_.direction_of(end), bytes, *this);
     settle();
+    if (skipping_) withhold(end, flow_.ends[end].stream.offset(), skipping_);
     current_ = -1;
 }
 
@@ -268,10 +277,23 @@ void Conversation::host(std::string_view name) {
 void Conversation::skip(Direction dir, uint64_t bytes) {
     const int end = flow_.end_of(dir);
     Stream& stream = flow_.ends[end].stream;
-    if (end == current_)
+    if (end == current_) {
         stream.skip(bytes);
-    else
+        skipping_ = bytes;  // from where, is known when the dissector returns
+    } else {
+        withhold(end, stream.offset(), bytes);
         stream.skip_from_here(bytes, tracker_.budget_);
+    }
+}
+
+void Conversation::withhold(int end, uint64_t from, uint64_t bytes) {
+    // Where the beginning was not seen, the kernel may count from another byte than the stream does.
+    if (!flow_.live || !(flow_.ends[end].flags & decode::tcp_syn)) return;
+    const uint64_t to = bytes > INT64_MAX - from ? INT64_MAX : from + bytes;
+    const End &sender = flow_.ends[end], &receiver = flow_.ends[1 - end];
+    if (sender.cookie && !sender.payload_elsewhere) tracker_.output_.skip_to(sender.cookie, true, to);
+    if (receiver.cookie && !receiver.payload_elsewhere) tracker_.output_.skip_to(receiver.cookie, false, to);
+    flow_.ends[end].stream.withheld();
 }
 
 uint64_t Conversation::skipped(Direction dir) const {
@@ -280,10 +302,10 @@ uint64_t Conversation::skipped(Direction dir) const {
 
 void Conversation::want(Direction dir, protocol::Want want) {
     if (!flow_.live) return;
-    const int end = flow_.end_of(dir);
+    const End &sender = flow_.ends[flow_.end_of(dir)], &receiver = flow_.ends[1 - flow_.end_of(dir)];
     // What one end sends is the egress of its own socket and the ingress of the other's.
-    if (uint64_t cookie = flow_.ends[end].cookie) tracker_.output_.want(cookie, true, want);
-    if (uint64_t cookie = flow_.ends[1 - end].cookie) tracker_.output_.want(cookie, false, want);
+    if (sender.cookie && !sender.payload_elsewhere) tracker_.output_.want(sender.cookie, true, want);
+    if (receiver.cookie && !receiver.payload_elsewhere) tracker_.output_.want(receiver.cookie, false, want);
 }
 
 void Conversation::hand_over(std::string_view protocol) {

@@ -44,10 +44,13 @@ class Conversation final : public protocol::Context, public StreamConsumer {
     void forget_all();  // nobody wants what follows
     size_t feed(int end, Bytes bytes);
     void name_quoted(record::Record& record);
+    // Tells the kernel side that no payload of this end is wanted before `from` + `bytes`, offsets of its stream.
+    void withhold(int end, uint64_t from, uint64_t bytes);
 
     Tracker& tracker_;
     Flow& flow_;
-    int current_ = -1;  // end whose bytes are being delivered
+    int current_ = -1;       // end whose bytes are being delivered
+    uint64_t skipping_ = 0;  // what the dissector asked to be skipped of it, behind what it consumes
     bool handed_over_ = false;
     bool dropped_ = false;  // the dissector is to be dropped when it returns
     std::string_view handed_to_;

@@ -37,7 +37,9 @@ struct End {
     int64_t rtt = 0, rtt_min = 0;  // ns; 0: none
     int64_t hole_at = 0;           // when the oldest hole in what it sent was noticed
     // Live: the socket of this end (0: none on this node), and what the pipeline keeps of it, which flow does not look into.
+    // `payload_elsewhere`: the other end's socket shows the packets of both; what this one would show is not asked for.
     uint64_t cookie = 0;
+    bool payload_elsewhere = false;
     void* socket = nullptr;
 };
 

@@ -113,7 +113,8 @@ void Stream::segment_slow(int dir, uint32_t sequence, Bytes bytes, uint32_t leng
         length -= old;
         sequence = next_;
     }
-    if (sequence != next_) {
+    const bool first = !waiting() || before(sequence, kept_->early.front().sequence);
+    if (sequence != next_ && !(first && pass_withheld(sequence))) {
         keep_early(dir, sequence, bytes, length, fin, budget, consumer);
         return;
     }
@@ -151,6 +152,17 @@ void Stream::keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length
     }
 }
 
+// Moves on to `sequence` when all that is missing before it is skipped, and withheld by the kernel.
+bool Stream::pass_withheld(uint32_t sequence) {
+    const uint32_t hole = sequence - next_;
+    if (!withheld_ || hole > skip_left_) return false;
+    next_ = sequence;
+    offset_ += hole;
+    skipped_ += hole;
+    if (skip_left_ != UINT64_MAX) skip_left_ -= hole;
+    return true;
+}
+
 // The hole before the first early segment will not be filled.
 void Stream::give_up(int dir, Budget& budget, StreamConsumer& consumer) {
     uint32_t to = kept_->early.front().sequence;
@@ -161,7 +173,8 @@ void Stream::give_up(int dir, Budget& budget, StreamConsumer& consumer) {
 
 // Takes the early segments that have become the next ones.
 void Stream::drain_early(int dir, Budget& budget, StreamConsumer& consumer) {
-    while (kept_ && !kept_->early.empty() && !before(next_, kept_->early.front().sequence)) {
+    while (kept_ && !kept_->early.empty()) {
+        if (before(next_, kept_->early.front().sequence) && !pass_withheld(kept_->early.front().sequence)) break;
         Early e = std::move(kept_->early.front());
         kept_->early.erase(kept_->early.begin());
         budget.used -= e.data.size();
@@ -180,8 +193,7 @@ void Stream::end(int dir, StreamConsumer& consumer) {
     if (ended_) return;
     ended_ = true;
     consumer.closed(dir);
-    skip_left_ = UINT64_MAX;  // whatever a broken peer sends behind its end
-    skip_left_ = UINT64_MAX;  // what comes behind its end is nobody's
+    skip_left_ = UINT64_MAX;  // what a broken peer sends behind its end is nobody's
 }
 
 void Stream::flush(int dir, Budget& budget, StreamConsumer& consumer) {

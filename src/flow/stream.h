@@ -70,6 +70,16 @@ class Stream {
             segment_slow(dir, sequence, bytes, length, fin, budget, consumer);
     }
 
+    // True when the segment lies whole in what nobody wants, in order: it has been counted, and segment() need not be called.
+    bool pass_over(uint32_t sequence, size_t captured, uint32_t length, bool fin) {
+        if (sequence != next_ || kept_ || fin || captured != length || skip_left_ <= length) return false;
+        next_ += length;
+        offset_ += length;
+        skipped_ += length;
+        if (skip_left_ != UINT64_MAX) skip_left_ -= length;
+        return true;
+    }
+
     // The other end has acknowledged everything before `sequence`: holes below it will not be filled.
     void acknowledged(int dir, uint32_t sequence, Budget& budget, StreamConsumer& consumer) {
         while (waiting() && before(kept_->early.front().sequence - 1, sequence)) give_up(dir, budget, consumer);
@@ -86,6 +96,12 @@ class Stream {
     void skip(uint64_t bytes) { skip_asked_ = bytes; }
     // The same from outside a delivery: from the first byte not consumed.
     void skip_from_here(uint64_t bytes, Budget& budget);
+    // What is skipped may never come, for the kernel has been told of it: a hole inside a skip is not waited for.
+    void withheld() { withheld_ = true; }
+    // The other end has everything before `sequence`: what is missing below it has passed, where it was withheld.
+    void passed_to(int dir, uint32_t sequence, Budget& budget, StreamConsumer& consumer) {
+        if (pass_withheld(sequence) && skip_left_ == 0) offer(dir, {}, budget, consumer);
+    }
     // Drops what is kept and skips the rest: nobody wants this direction.
     void abandon(Budget& budget);
     // Presents the unconsumed bytes again (to another consumer).
@@ -110,6 +126,7 @@ class Stream {
     void in_order(int dir, Bytes bytes, Budget& budget, StreamConsumer& consumer);
     void segment_slow(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget,
                       StreamConsumer& consumer);
+    bool pass_withheld(uint32_t sequence);
     void give_up(int dir, Budget& budget, StreamConsumer& consumer);
     void keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length, bool fin, Budget& budget, StreamConsumer& consumer);
     void drain_early(int dir, Budget& budget, StreamConsumer& consumer);
@@ -121,7 +138,7 @@ class Stream {
     void tidy();
 
     uint32_t next_ = 0;
-    bool synced_ = false, ended_ = false;
+    bool synced_ = false, ended_ = false, withheld_ = false;
     uint64_t offset_ = 0, skipped_ = 0, gap_bytes_ = 0;
     uint64_t skip_left_ = 0, skip_asked_ = 0;
     std::unique_ptr<Kept> kept_;

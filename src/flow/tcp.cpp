@@ -41,8 +41,17 @@ void Tracker::tcp_segment(Flow& flow, int end, const decode::Packet& p) {
         me.window_closed = false;
     }
 
-    Conversation conversation(*this, flow, p.time);
-    if (flags & decode::tcp_ack) tcp_acknowledged(flow, end, p, conversation);
+    if (flags & decode::tcp_ack) {
+        End& peer = flow.ends[1 - end];
+        const uint32_t ack = p.tcp.acknowledgment;
+        if (peer.timed_at && !before(ack, peer.timed_until)) {
+            sample_rtt(peer, p.time - peer.timed_at);
+            peer.timed_at = 0;
+        }
+        // All that was acknowledged has been seen, as a rule.
+        if (!peer.stream.synced() || peer.stream.waiting() || before(peer.stream.next(), ack)) [[unlikely]]
+            tcp_acknowledged(flow, end, p);
+    }
     const bool fin = flags & decode::tcp_fin;
     if (length == 0 && !fin) return;
 
@@ -52,7 +61,10 @@ void Tracker::tcp_segment(Flow& flow, int end, const decode::Packet& p) {
         me.timed_until = sequence + length;
         me.timed_at = p.time;
     }
-    me.stream.segment(end, sequence, p.payload, length, fin, budget_, conversation);
+    if (!me.stream.pass_over(sequence, p.payload.size(), length, fin)) {
+        Conversation conversation(*this, flow, p.time);
+        me.stream.segment(end, sequence, p.payload, length, fin, budget_, conversation);
+    }
     if (!me.stream.waiting()) me.hole_at = 0;
 
     if (fin && !me.fin) {
@@ -140,22 +152,22 @@ void Tracker::tcp_order(Flow& flow, int end, const decode::Packet& p) {
     me.timed_at = 0;
 }
 
-void Tracker::tcp_acknowledged(Flow& flow, int end, const decode::Packet& p, Conversation& conversation) {
+// What an acknowledgment tells of the peer's stream when it does not simply end at what has been seen of it.
+void Tracker::tcp_acknowledged(Flow& flow, int end, const decode::Packet& p) {
     End& peer = flow.ends[1 - end];
     const uint32_t ack = p.tcp.acknowledgment;
-    if (peer.timed_at && !before(ack, peer.timed_until)) {
-        sample_rtt(peer, p.time - peer.timed_at);
-        peer.timed_at = 0;
-    }
     if (!peer.stream.synced()) {
         // The peer's segments have not been seen yet: what it sends next begins here.
         if (!(p.tcp.flags & decode::tcp_syn)) peer.stream.sync(ack);
         return;
     }
+    Conversation conversation(*this, flow, p.time);
     if (peer.stream.waiting()) peer.stream.acknowledged(1 - end, ack, budget_, conversation);
     // This end goes on after bytes of the peer's that were never seen: they will not come.
     else if (p.payload_length && before(peer.stream.next(), ack) && !peer.fin && ack - peer.stream.next() < (1u << 30))
         peer.stream.gap_to(1 - end, ack, budget_, conversation);
+    else if (before(peer.stream.next(), ack))
+        peer.stream.passed_to(1 - end, ack, budget_, conversation);
 }
 
 }  // namespace cvf::flow

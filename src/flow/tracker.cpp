@@ -11,7 +11,11 @@ namespace {
 constexpr int64_t second = 1'000'000'000;
 }
 
-Tracker::Tracker(const Options& options, Output& output) : options_(options), output_(output) {
+Tracker::Tracker(const Options& options, Output& output)
+    : options_(options),
+      shortest_idle_(
+          std::min({options.tcp_idle, options.tcp_half_open, options.tcp_closed, options.datagram_idle, options.icmp_idle})),
+      output_(output) {
     budget_.limit = options.reassembly_bytes;
     counters_.violations.resize(protocol::all_protocols().size());
     table_.reserve(std::min<size_t>(options.max_flows, 4096));
@@ -29,7 +33,14 @@ void Tracker::packet(const decode::Packet& p) {
     }
     Key key;
     const int from = make_key(p, key) ? 0 : 1;
-    Flow* flow = find_or_create(p, key, from);
+    Flow* flow = find(key);
+    if (flow && is_over(*flow, from, p)) [[unlikely]] {
+        destroy(*flow, end_reason(*flow, EndReason::idle));
+        flow = nullptr;
+    }
+    if (!flow) [[unlikely]]
+        flow = begin(p, key, from);
+    last_used_ = flow;
     End& end = flow->ends[from];
     end.packets++;
     end.bytes += p.ip_length;
@@ -46,47 +57,45 @@ void Tracker::segment(Flow& flow, int end, const decode::Packet& p) {
         datagram(flow, end, p);
 }
 
-Flow* Tracker::find_or_create(const decode::Packet& p, const Key& key, int from) {
-    Flow* flow = nullptr;
-    if (last_used_ && last_used_->key == key) {
-        flow = last_used_;
-    } else if (auto it = table_.find(key); it != table_.end()) {
-        flow = it->second;
-    }
-    // The same ports again: a SYN with another sequence number, or anything after the idle limit, begins a new conversation.
-    if (flow) {
-        const bool syn = p.has_transport && p.ip_protocol == decode::ip_protocol::tcp &&
-                         (p.tcp.flags & (decode::tcp_syn | decode::tcp_rst)) == decode::tcp_syn;
-        if (p.time - flow->last > idle_limit(*flow) || (syn && begins_anew(*flow, from, p))) {
-            destroy(*flow, end_reason(*flow, EndReason::idle));
-            flow = nullptr;
+[[gnu::always_inline]] inline Flow* Tracker::find(const Key& key) {
+    if (last_used_ && last_used_->key == key) return last_used_;
+    auto it = table_.find(key);
+    return it != table_.end() ? it->second : nullptr;
+}
+
+// The same ports again: a SYN with another sequence number, or anything after the idle limit, begins a new conversation.
+inline bool Tracker::is_over(const Flow& flow, int from, const decode::Packet& p) const {
+    const int64_t silent = p.time - flow.last;
+    if (silent > shortest_idle_ && silent > idle_limit(flow)) [[unlikely]]
+        return true;
+    const bool syn = p.has_transport && p.ip_protocol == decode::ip_protocol::tcp &&
+                     (p.tcp.flags & (decode::tcp_syn | decode::tcp_rst)) == decode::tcp_syn;
+    return syn && begins_anew(flow, from, p);
+}
+
+// A conversation whose first packet this is.
+Flow* Tracker::begin(const decode::Packet& p, const Key& key, int from) {
+    if (live_flows_ >= options_.max_flows) evict_one();
+    Flow* flow = create(key, p.time);
+    table_.emplace(key, flow);
+    flow->initiator = static_cast<uint8_t>(from);
+    // Met in the middle, a conversation was most likely opened towards the well-known port.
+    const uint16_t source = flow->port(from), destination = flow->port(1 - from);
+    const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
+    if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024) set_initiator(*flow, 1 - from, InitiatorBy::port);
+    if (flow->is_icmp() && p.payload.size() >= 2) {
+        flow->icmp_type_code = decode::load_be16(p.payload.data());
+        // A reply met first answers the other end's request, whose type is the key's.
+        if (key.extra != 0xffff && p.payload[0] != key.extra) {
+            flow->icmp_type_code = static_cast<uint16_t>(key.extra << 8 | p.payload[1]);
+            set_initiator(*flow, 1 - from, InitiatorBy::protocol);
         }
     }
-    if (!flow) {
-        if (live_flows_ >= options_.max_flows) evict_one();
-        flow = create(key, p.time);
-        table_.emplace(key, flow);
-        flow->initiator = static_cast<uint8_t>(from);
-        // Met in the middle, a conversation was most likely opened towards the well-known port.
-        const uint16_t source = flow->port(from), destination = flow->port(1 - from);
-        const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
-        if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024)
-            set_initiator(*flow, 1 - from, InitiatorBy::port);
-        if (flow->is_icmp() && p.payload.size() >= 2) {
-            flow->icmp_type_code = decode::load_be16(p.payload.data());
-            // A reply met first answers the other end's request, whose type is the key's.
-            if (key.extra != 0xffff && p.payload[0] != key.extra) {
-                flow->icmp_type_code = static_cast<uint16_t>(key.extra << 8 | p.payload[1]);
-                set_initiator(*flow, 1 - from, InitiatorBy::protocol);
-            }
-        }
-        if (p.has_mac && p.tunnel_count == 0) {  // a tunnel's ends are not the conversation's
-            flow->has_mac = true;
-            std::memcpy(flow->mac[from], p.source_mac, 6);
-            std::memcpy(flow->mac[1 - from], p.destination_mac, 6);
-        }
+    if (p.has_mac && p.tunnel_count == 0) {  // a tunnel's ends are not the conversation's
+        flow->has_mac = true;
+        std::memcpy(flow->mac[from], p.source_mac, 6);
+        std::memcpy(flow->mac[1 - from], p.destination_mac, 6);
     }
-    last_used_ = flow;
     return flow;
 }
 

@@ -27,6 +27,7 @@ class Output {
     virtual void emit(record::Record& record, const Flow& flow) = 0;
     // Live: how much of a socket's direction the dissector still wants. `egress`: what the socket sends.
     virtual void want(uint64_t cookie, bool egress, protocol::Want want) { (void)cookie, (void)egress, (void)want; }
+    // Live: nothing of that direction is wanted before this byte of its stream.
     virtual void skip_to(uint64_t cookie, bool egress, uint64_t offset) { (void)cookie, (void)egress, (void)offset; }
 
  protected:
@@ -86,14 +87,16 @@ class Tracker {
     friend class Conversation;
     static constexpr size_t wheel_slots = 512;  // of one second
 
-    Flow* find_or_create(const decode::Packet& packet, const Key& key, int from);
+    Flow* find(const Key& key);
+    bool is_over(const Flow& flow, int from, const decode::Packet& packet) const;
+    Flow* begin(const decode::Packet& packet, const Key& key, int from);
     Flow* create(const Key& key, int64_t time);
     void set_initiator(Flow& flow, int end, InitiatorBy by);
     void tcp_segment(Flow& flow, int end, const decode::Packet& packet);
     static bool begins_anew(const Flow& flow, int end, const decode::Packet& packet);
     void tcp_handshake(Flow& flow, int end, const decode::Packet& packet);
     void tcp_order(Flow& flow, int end, const decode::Packet& packet);
-    void tcp_acknowledged(Flow& flow, int end, const decode::Packet& packet, Conversation& conversation);
+    void tcp_acknowledged(Flow& flow, int end, const decode::Packet& packet);
     void datagram(Flow& flow, int end, const decode::Packet& packet);
     void move_time(int64_t time);
     void unlink(Flow& flow);
@@ -107,6 +110,7 @@ class Tracker {
     void evict_one();
 
     Options options_;
+    int64_t shortest_idle_;  // of all idle limits: before it has passed, none has
     Output& output_;
     boost::unordered_flat_map<Key, Flow*, KeyHash> table_;
     Flow* oldest_ = nullptr;

@@ -69,14 +69,14 @@ std::string link_of(int fd) {
 
 void collect(int directory, std::vector<uint64_t>& ids) {
     ids.push_back(inode(directory));
-    DIR* d = fdopendir(directory);  // takes the descriptor over
+    DIR* d = fdopendir(directory);  // takes the descriptor over; it stays open until closedir()
     if (!d) {
         close(directory);
         return;
     }
     while (const dirent* e = readdir(d)) {
         if (e->d_type != DT_DIR || e->d_name[0] == '.') continue;
-        int child = openat(dirfd(d), e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        int child = openat(directory, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (child >= 0) collect(child, ids);
     }
     closedir(d);

@@ -16,8 +16,9 @@ std::expected<Place, std::string> unix_place(std::string_view path) {
     return place;
 }
 
-std::expected<Place, std::string> host_port(std::string_view text, bool port_needed) {
+std::expected<Place, std::string> host_port(std::string_view text, bool port_needed, uint16_t port_by_default) {
     Place place;
+    place.port = port_by_default;
     std::string_view port;
     bool has_port = false;
     if (text.starts_with('[')) {
@@ -60,17 +61,22 @@ std::string Place::authority() const {
 std::expected<Place, std::string> parse_place(std::string_view where) {
     if (where.starts_with("unix:")) where.remove_prefix(5);
     if (where.starts_with('/')) return unix_place(where);
-    constexpr std::string_view scheme = "http://";
-    if (where.starts_with("https://")) return std::unexpected("https:// is not supported: give http://HOST:PORT");
-    if (where.starts_with(scheme)) where.remove_prefix(scheme.size());
+    constexpr std::string_view plain = "http://", secure = "https://";
+    const bool tls = where.starts_with(secure);
+    if (tls)
+        where.remove_prefix(secure.size());
+    else if (where.starts_with(plain))
+        where.remove_prefix(plain.size());
     if (where.ends_with('/')) where.remove_suffix(1);
     if (where.find('/') != std::string_view::npos)
         return std::unexpected(fmt::format("'{}' has a path: http://HOST:PORT alone is wanted", where));
-    return host_port(where, false);
+    auto place = host_port(where, false, tls ? 443 : 80);
+    if (place) place->tls = tls;
+    return place;
 }
 
 std::expected<Place, std::string> parse_host_port(std::string_view text) {
-    return host_port(text, true);
+    return host_port(text, true, 80);
 }
 
 }  // namespace cvf::http

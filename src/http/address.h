@@ -1,4 +1,4 @@
-// Where an HTTP peer stands: parsing of "http://HOST[:PORT]", "unix:/path", "/path" and "HOST:PORT". Private to this room.
+// Where an HTTP peer stands: parsing of "http[s]://HOST[:PORT]", "unix:/path", "/path" and "HOST:PORT". Private to this room.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@ struct Place {
     std::string unix_path;  // not empty: a unix socket
     std::string host;       // without brackets
     uint16_t port = 80;
+    bool tls = false;
     std::string authority() const;  // for the Host header: "localhost" for a unix socket
 };
 

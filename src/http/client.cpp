@@ -9,6 +9,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
@@ -17,6 +18,8 @@
 #include <optional>
 
 #include "http/address.h"
+#include "http/stream.h"
+#include "http/tls.h"
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -42,7 +45,23 @@ class Exchange {
 
     enum class Ran : uint8_t { done, late, stopped };
 
-    std::optional<Error> connect(const Place& place, Clock::time_point deadline) {
+    std::optional<Error> connect(const Place& place, const ClientTls& tls, Clock::time_point deadline) {
+        if (auto error = reach(place, deadline)) return error;
+        if (!place.tls) return std::nullopt;
+        auto context = client_context(tls);
+        if (!context) return Error{Stage::address, std::move(context.error())};
+        stream_.secure(std::move(*context));
+        if (!expect_name(stream_.ssl(), place.host))
+            return Error{Stage::address, fmt::format("'{}' is no host name", place.host)};
+        error_code result;
+        stream_.async_handshake(asio::ssl::stream_base::client, [&](error_code error) { result = error; });
+        const Ran ran = run(deadline);
+        if (ran != Ran::done) return failed(Stage::connect, ran, result);
+        if (!result) return std::nullopt;
+        return Error{Stage::exchange, fmt::format("{}: {}", where_, tls_error_text(stream_.ssl(), result))};
+    }
+
+    std::optional<Error> reach(const Place& place, Clock::time_point deadline) {
         std::vector<asio::generic::stream_protocol::endpoint> ends;
         if (!place.unix_path.empty()) {
             ends.emplace_back(asio::local::stream_protocol::endpoint(place.unix_path));
@@ -61,9 +80,9 @@ class Exchange {
         error_code result = asio::error::host_not_found;
         for (const auto& end : ends) {
             error_code ignored;
-            socket_.close(ignored);
+            stream_.socket().close(ignored);
             result = asio::error::would_block;
-            socket_.async_connect(end, [&](error_code error) { result = error; });
+            stream_.socket().async_connect(end, [&](error_code error) { result = error; });
             if (const Ran ran = run(deadline); ran != Ran::done) return failed(Stage::connect, ran, result);
             if (!result) return std::nullopt;
         }
@@ -72,7 +91,7 @@ class Exchange {
 
     std::optional<Error> send(const std::string& bytes, Clock::time_point deadline) {
         error_code result;
-        asio::async_write(socket_, asio::buffer(bytes), [&](error_code error, size_t) { result = error; });
+        asio::async_write(stream_, asio::buffer(bytes), [&](error_code error, size_t) { result = error; });
         const Ran ran = run(deadline);
         // A server may answer (413, 401) and close before it has read everything: the answer is worth more than the error.
         if (ran == Ran::done && (!result || result == asio::error::broken_pipe || result == asio::error::connection_reset))
@@ -83,7 +102,7 @@ class Exchange {
     template <typename Parser>
     std::optional<Error> read_head(Parser& parser, Clock::time_point deadline) {
         error_code result;
-        beast::http::async_read_header(socket_, buffer_, parser, [&](error_code error, size_t) { result = error; });
+        beast::http::async_read_header(stream_, buffer_, parser, [&](error_code error, size_t) { result = error; });
         const Ran ran = run(deadline);
         if (ran == Ran::done && !result) return std::nullopt;
         return failed(Stage::exchange, ran, result);
@@ -93,7 +112,7 @@ class Exchange {
     template <typename Parser>
     std::pair<Ran, error_code> read_some(Parser& parser, Clock::time_point deadline) {
         error_code result;
-        beast::http::async_read_some(socket_, buffer_, parser, [&](error_code error, size_t) { result = error; });
+        beast::http::async_read_some(stream_, buffer_, parser, [&](error_code error, size_t) { result = error; });
         const Ran ran = run(deadline);
         return {ran, result};
     }
@@ -104,7 +123,7 @@ class Exchange {
             return {stage,
                     fmt::format("{}: {}", where_, stage == Stage::connect ? "timed out while connecting" : "no answer in time")};
         if (error == beast::http::error::end_of_stream || error == beast::http::error::partial_message ||
-            error == asio::error::eof)
+            error == asio::error::eof || error == asio::ssl::error::stream_truncated)
             return {stage, fmt::format("{}: the connection ended early", where_)};
         return {stage, fmt::format("{}: {}", where_, error.message())};
     }
@@ -123,8 +142,7 @@ class Exchange {
 
     // The handlers refer to the callers' variables: let them finish before those go.
     Ran abandon(Ran why) {
-        error_code ignored;
-        socket_.close(ignored);
+        stream_.close();
         io_.run();
         return why;
     }
@@ -132,7 +150,7 @@ class Exchange {
     std::string where_;
     const std::atomic<bool>* stop_;
     asio::io_context io_{1};
-    asio::generic::stream_protocol::socket socket_{io_};
+    Stream stream_{Stream::Socket(io_)};
     beast::flat_buffer buffer_;
 };
 
@@ -171,7 +189,7 @@ std::expected<Response, Error> run(std::string_view where, const Request& reques
     if (!bytes) return std::unexpected(Error{Stage::address, bytes.error()});
 
     Exchange exchange(where, stop);
-    if (auto error = exchange.connect(*place, deadline)) return std::unexpected(std::move(*error));
+    if (auto error = exchange.connect(*place, request.tls, deadline)) return std::unexpected(std::move(*error));
     if (auto error = exchange.send(*bytes, deadline)) return std::unexpected(std::move(*error));
 
     beast::http::response_parser<beast::http::buffer_body> parser;

@@ -1,11 +1,11 @@
-// A blocking HTTP/1.1 client with a deadline, over TCP or a unix socket: for command lines and for runtimes' sockets.
+// A blocking HTTP/1.1 client with a deadline, over TCP, TLS or a unix socket: for command lines and for runtimes' sockets.
 //
-// One call is one connection. Nothing is followed (no redirects, no proxies, no cookies) and there is no TLS: it is meant for
-// this machine and its trusted network. Everything read is bounded by `Limits`; what a server sends beyond them is an error,
-// never memory.
+// One call is one connection. Nothing is followed: no redirects, no proxies, no cookies. https:// is TLS 1.2 or 1.3 with a server
+// whose certificate names the host and comes from an authority the system trusts, or from `ca_file`. Everything read is bounded
+// by `Limits`; what a server sends beyond them is an error, never memory.
 //
-// `where` is "http://HOST[:PORT]" (an IPv6 HOST in brackets; port 80 when absent), or "unix:/path" or just an absolute "/path"
-// for a unix socket. Time-outs do not cover the system's name lookup; numeric addresses need none.
+// `where` is "http[s]://HOST[:PORT]" (an IPv6 HOST in brackets; port 80 or 443 when absent), or "unix:/path" or just an absolute
+// "/path" for a unix socket. Time-outs do not cover the system's name lookup; numeric addresses need none.
 //
 // Thread rule: free functions without shared state; call them from any thread, each call blocks its own.
 // Errors: values with one line of text that names the server. No exceptions.
@@ -28,12 +28,19 @@ struct Header {
     std::string name, value;
 };
 
+// PEM files; all may be empty.
+struct ClientTls {
+    std::string ca_file;              // trusted besides the system's authorities
+    std::string cert_file, key_file;  // ours, for servers that want one; no key_file: the key stands in cert_file
+};
+
 // What goes out. Host, Connection and Content-Length are added.
 struct Request {
     std::string method = "GET";
     std::string target = "/";  // path and query, already percent-encoded (encode_component() in target.h)
     std::vector<Header> headers;
     std::string body;
+    ClientTls tls = {};  // for https://
 };
 
 struct Response {

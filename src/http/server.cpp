@@ -3,36 +3,25 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <signal.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <boost/asio/basic_socket_acceptor.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/write.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/string_body.hpp>
-#include <ctime>
-#include <mutex>
+#include <cstring>
 #include <optional>
 #include <thread>
-#include <unordered_set>
 
 #include "http/address.h"
+#include "http/core.h"
+#include "http/session.h"
+#include "http/tls.h"
 
 namespace asio = boost::asio;
-namespace beast = boost::beast;
 using boost::system::error_code;
 using StreamProtocol = asio::generic::stream_protocol;
 
@@ -44,300 +33,86 @@ std::string_view IncomingRequest::header(std::string_view name) const {
     return {};
 }
 
+std::vector<std::string_view> IncomingRequest::protocols() const {
+    std::vector<std::string_view> out;
+    std::string_view rest = header("Sec-WebSocket-Protocol");
+    while (!rest.empty()) {
+        std::string_view one = rest.substr(0, rest.find(','));
+        rest.remove_prefix(std::min(one.size() + 1, rest.size()));
+        while (one.starts_with(' ')) one.remove_prefix(1);
+        while (one.ends_with(' ')) one.remove_suffix(1);
+        if (!one.empty()) out.push_back(one);
+    }
+    return out;
+}
+
 namespace {
 
-constexpr auto linger_time = std::chrono::seconds(1);
-
-std::string http_date() {  // RFC 9110 5.6.7
-    const time_t now = ::time(nullptr);
-    tm utc{};
-    gmtime_r(&now, &utc);
-    char text[40];
-    return {text, strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc)};
+// Without the port, for limits and for people.
+std::string peer_of(int fd) {
+    sockaddr_storage at{};
+    socklen_t size = sizeof at;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&at), &size) != 0) return {};
+    if (at.ss_family == AF_UNIX) {
+        ucred who{};
+        socklen_t who_size = sizeof who;
+        if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &who_size) != 0) return "unix:";
+        return fmt::format("unix:{}", who.uid);
+    }
+    if (at.ss_family == AF_INET) {
+        const auto* v4 = reinterpret_cast<const sockaddr_in*>(&at);
+        return asio::ip::address_v4(ntohl(v4->sin_addr.s_addr)).to_string();
+    }
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&at);
+    asio::ip::address_v6::bytes_type bytes;
+    std::memcpy(bytes.data(), &v6->sin6_addr, bytes.size());
+    const asio::ip::address_v6 address(bytes, v6->sin6_scope_id);
+    if (address.is_v4_mapped()) return asio::ip::make_address_v4(asio::ip::v4_mapped, address).to_string();
+    return address.to_string();
 }
-
-std::string head_of(const OutgoingResponse& response, bool keep_alive, bool chunked) {
-    std::string out =
-        fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nConnection: {}\r\n", response.status,
-                    std::string_view(beast::http::obsolete_reason(static_cast<beast::http::status>(response.status))),
-                    http_date(), keep_alive ? "keep-alive" : "close");
-    if (response.status != 204 && response.status != 304) out += fmt::format("Content-Type: {}\r\n", response.content_type);
-    for (const Header& h : response.headers) out += fmt::format("{}: {}\r\n", h.name, h.value);
-    if (chunked)
-        out += "Transfer-Encoding: chunked\r\n";
-    else if (!response.source && response.status != 204 && response.status != 304)
-        out += fmt::format("Content-Length: {}\r\n", response.body.size());
-    return out += "\r\n";
-}
-
-class Session;
-
-// What sessions share; lives as long as the server.
-struct Core {
-    Handler handler;
-    ServerLimits limits;
-    std::atomic<uint64_t> requests{0}, connections{0}, refused{0};
-    std::unordered_set<Session*> sessions;  // server's thread only
-    asio::io_context io{1};
-};
-
-// The part of a session that a Waker may touch from another thread.
-struct WakeState {
-    std::mutex mutex;
-    asio::io_context* io;  // null when the session is over
-    std::weak_ptr<Session> session;
-};
-
-// One connection: read a request, answer, read the next; or answer with a stream until it ends.
-class Session : public std::enable_shared_from_this<Session> {
- public:
-    Session(Core& core, StreamProtocol::socket socket) : core_(core), socket_(std::move(socket)), timer_(core.io) {
-        core_.sessions.insert(this);
-        core_.connections.fetch_add(1, std::memory_order_relaxed);
-    }
-    ~Session() {
-        close();
-        core_.sessions.erase(this);
-        core_.connections.fetch_sub(1, std::memory_order_relaxed);
-    }
-    Session(const Session&) = delete;
-    Session& operator=(const Session&) = delete;
-
-    void read_request() {
-        parser_.emplace();
-        parser_->header_limit(core_.limits.header_bytes);
-        parser_->body_limit(core_.limits.body_bytes);
-        arm(core_.limits.request_time, [](Session& s) { s.request_late(); });
-        beast::http::async_read(socket_, buffer_, *parser_,
-                                [self = shared_from_this()](error_code error, size_t) { self->on_request(error); });
-    }
-
-    // Ends everything; what is under way completes with an error and lets go of the session.
-    void close() {
-        closed_ = true;
-        if (wake_) {
-            const std::lock_guard lock(wake_->mutex);
-            wake_->io = nullptr;
-        }
-        error_code ignored;
-        socket_.close(ignored);
-        timer_.cancel();
-        source_.reset();
-    }
-
-    void woken() {
-        if (!closed_ && source_ && waiting_) pump();
-    }
-
- private:
-    using Late = void (*)(Session&);
-
-    // Restarts the one timer of this session. A timer that fired before it was restarted is told apart by its number.
-    void arm(std::chrono::milliseconds after, Late late) {
-        const uint64_t number = ++timer_number_;
-        timer_.expires_after(after);
-        timer_.async_wait([self = shared_from_this(), number, late](error_code error) {
-            if (!error && number == self->timer_number_ && !self->closed_) late(*self);
-        });
-    }
-
-    void request_late() {
-        // Silence between two requests is the end of keep-alive, not an error; half a request is.
-        if (buffer_.size() == 0 && !(parser_ && parser_->got_some())) return close();
-        late_ = true;
-        socket_.cancel();
-    }
-
-    void on_request(error_code error) {
-        ++timer_number_;
-        if (closed_) return;
-        if (late_) return refuse(408, "the request did not arrive in time");
-        if (error == beast::http::error::end_of_stream) return linger();
-        if (error == beast::http::error::header_limit) return refuse(431, "the request's head is too large");
-        if (error == beast::http::error::body_limit) return refuse(413, "the request's body is too large");
-        if (error.category() == beast::http::make_error_code(beast::http::error::bad_version).category() &&
-            error != beast::http::error::partial_message)
-            return refuse(400, "this is not an HTTP request");
-        if (error) return close();
-        answer();
-    }
-
-    void answer() {
-        const auto& message = parser_->get();
-        auto target = parse_target(message.target());
-        if (!target) return refuse(400, target.error());
-        IncomingRequest request{message.method_string(), std::move(*target), {}, message.body()};
-        for (const auto& field : message)
-            request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
-        OutgoingResponse response;
-        try {
-            response = core_.handler(request);
-        } catch (const std::exception&) {
-            response = {};
-            response.status = 500;
-            response.body = "internal error\n";
-        }
-        core_.requests.fetch_add(1, std::memory_order_relaxed);
-        respond(std::move(response), message.keep_alive(), message.method() == beast::http::verb::head, message.version());
-    }
-
-    void refuse(unsigned status, std::string_view why) {
-        OutgoingResponse response;
-        response.status = status;
-        response.body = fmt::format("{}\n", why);
-        core_.requests.fetch_add(1, std::memory_order_relaxed);
-        respond(std::move(response), false, false, 11);
-    }
-
-    void respond(OutgoingResponse response, bool keep_alive, bool head_only, unsigned version) {
-        if (head_only) response.source.reset();
-        // A stream ends with its connection: what a client pipelined behind it is not served.
-        keep_alive_ = keep_alive && !response.source;
-        chunked_ = response.source && version >= 11;
-        out_ = head_of(response, keep_alive_, chunked_);
-        if (!head_only) out_ += response.body;
-        source_ = std::move(response.source);
-        parser_.reset();
-        arm(core_.limits.write_time, [](Session& s) { s.close(); });
-        asio::async_write(socket_, asio::buffer(out_),
-                          [self = shared_from_this()](error_code error, size_t) { self->on_answered(error); });
-    }
-
-    void on_answered(error_code error) {
-        ++timer_number_;
-        if (closed_) return;
-        if (error) return close();
-        if (source_) return start_stream();
-        if (keep_alive_) return read_request();
-        linger();
-    }
-
-    void start_stream() {
-        wake_ = std::make_shared<WakeState>();
-        wake_->io = &core_.io;
-        wake_->session = weak_from_this();
-        source_->start([state = wake_] {
-            const std::lock_guard lock(state->mutex);
-            if (!state->io) return;
-            asio::post(*state->io, [session = state->session] {
-                if (const auto self = session.lock()) self->woken();
-            });
-        });
-        watch_peer();
-        pump();
-    }
-
-    // Reads only to learn that the client has gone; what it sends is thrown away.
-    void watch_peer() {
-        socket_.async_read_some(asio::buffer(discard_), [self = shared_from_this()](error_code error, size_t) {
-            if (self->closed_) return;
-            if (error) return self->close();
-            self->watch_peer();
-        });
-    }
-
-    void pump() {
-        waiting_ = false;
-        const BodySource::Piece piece = source_->next();
-        switch (piece.state) {
-            case BodySource::State::more:
-                return send_piece(piece.bytes);
-            case BodySource::State::wait:
-                waiting_ = true;
-                return arm(source_->idle_time(), [](Session& s) { s.idle(); });
-            case BodySource::State::end:
-                return end_stream();
-        }
-    }
-
-    void idle() {
-        if (!waiting_) return;
-        waiting_ = false;
-        send_piece(source_->idle());
-    }
-
-    void send_piece(std::string_view bytes) {
-        if (bytes.empty()) {  // an empty chunk would end the body; come back from the loop, not by recursion
-            asio::post(core_.io, [self = shared_from_this()] {
-                if (!self->closed_) self->pump();
-            });
-            return;
-        }
-        std::array<asio::const_buffer, 3> parts;
-        if (chunked_) {
-            const auto end = fmt::format_to_n(chunk_head_, sizeof chunk_head_, "{:x}\r\n", bytes.size());
-            parts = {asio::buffer(chunk_head_, end.size), asio::buffer(bytes), asio::buffer("\r\n", 2)};
-        } else {
-            parts[0] = asio::buffer(bytes);
-        }
-        arm(core_.limits.write_time, [](Session& s) { s.close(); });
-        asio::async_write(socket_, parts, [self = shared_from_this()](error_code error, size_t) {
-            ++self->timer_number_;
-            if (self->closed_) return;
-            if (error) return self->close();
-            self->pump();
-        });
-    }
-
-    void end_stream() {
-        source_.reset();
-        if (!chunked_) return close();
-        arm(core_.limits.write_time, [](Session& s) { s.close(); });
-        asio::async_write(socket_, asio::buffer("0\r\n\r\n", 5),
-                          [self = shared_from_this()](error_code, size_t) { self->close(); });
-    }
-
-    // Closing with unread bytes makes the kernel reset the connection, which can take the answer with it: read on for a moment.
-    void linger() {
-        error_code ignored;
-        socket_.shutdown(asio::socket_base::shutdown_send, ignored);
-        if (ignored) return close();
-        arm(linger_time, [](Session& s) { s.close(); });
-        watch_peer();
-    }
-
-    Core& core_;
-    StreamProtocol::socket socket_;
-    asio::steady_timer timer_;
-    uint64_t timer_number_ = 0;
-    beast::flat_buffer buffer_;
-    std::optional<beast::http::request_parser<beast::http::string_body>> parser_;
-    std::string out_;
-    std::unique_ptr<BodySource> source_;
-    std::shared_ptr<WakeState> wake_;
-    char chunk_head_[24];
-    char discard_[512];
-    bool closed_ = false, late_ = false, keep_alive_ = false, chunked_ = false, waiting_ = false;
-};
 
 class ListeningServer final : public Server {
  public:
-    ListeningServer(Handler handler, ServerLimits limits) : acceptor_(core_.io), retry_(core_.io) {
+    ListeningServer(Handler handler, const ServerLimits& limits, std::optional<ServerTls> tls)
+        : core_(limits), acceptor_(core_.io), retry_(core_.io), look_(core_.io), tls_(std::move(tls)) {
         core_.handler = std::move(handler);
-        core_.limits = limits;
     }
     ~ListeningServer() override {
         if (thread_.joinable()) {
             core_.io.stop();
             thread_.join();
         }
+        core_.workers.stop();
+        core_.loop->end();
         // Nobody runs the loop now, so its state may be touched from here.
         stopping_ = true;
         error_code ignored;
         acceptor_.close(ignored);
         retry_.cancel();
-        for (Session* session : std::vector<Session*>(core_.sessions.begin(), core_.sessions.end())) session->close();
-        core_.io.restart();
-        core_.io.poll();
+        look_.cancel();
+        // Closing one may end it, and with it its place in the set.
+        while (!core_.connections.empty()) {
+            for (Connection* one : std::vector<Connection*>(core_.connections.begin(), core_.connections.end()))
+                if (core_.connections.contains(one)) one->close();
+            core_.io.restart();
+            core_.io.poll();
+        }
         if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
     }
 
     std::optional<std::string> open(std::string_view listen) {
         StreamProtocol::endpoint end;
+        if (tls_) {
+            auto context = server_context(*tls_);
+            if (!context) return std::move(context.error());
+            context_ = std::move(*context);
+            mark_ = files_mark(*tls_);
+        }
         if (listen.starts_with("unix:") || listen.starts_with('/')) {
             const auto place = parse_place(listen);
             if (!place) return place.error();
             if (auto error = clear_stale(place->unix_path)) return error;
+            if (tls_) return fmt::format("{}: a unix socket takes no TLS", listen);
             end = asio::local::stream_protocol::endpoint(place->unix_path);
             address_ = "unix:" + place->unix_path;
         } else {
@@ -365,28 +140,24 @@ class ListeningServer final : public Server {
             std::memcpy(bound.data(), local.data(), local.size());
             port_ = bound.port();
             const bool v6 = bound.address().is_v6();
-            address_ = fmt::format("http://{}{}{}:{}", v6 ? "[" : "", bound.address().to_string(), v6 ? "]" : "", port_);
+            address_ = fmt::format("http{}://{}{}{}:{}", tls_ ? "s" : "", v6 ? "[" : "", bound.address().to_string(),
+                                   v6 ? "]" : "", port_);
         } else {
             unix_path_ = address_.substr(5);
         }
         accept();
-        // Signals are the main thread's business.
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        thread_ = std::thread([this] {
-            pthread_setname_np(pthread_self(), "cvf-http");
-            core_.io.run();
-        });
-        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        if (tls_) look_again();
+        thread_ = quiet_thread("cvf-http", [this] { core_.io.run(); });
         return std::nullopt;
     }
 
     uint16_t port() const override { return port_; }
     std::string address() const override { return address_; }
     ServerStats stats() const override {
-        return {core_.requests.load(std::memory_order_relaxed), core_.connections.load(std::memory_order_relaxed),
-                core_.refused.load(std::memory_order_relaxed)};
+        const auto of = [](const std::atomic<uint64_t>& counter) { return counter.load(std::memory_order_relaxed); };
+        const Counters& c = core_.counters;
+        return {of(c.requests),     of(c.connections),       of(c.refused), of(c.over_limit),
+                of(c.slow_readers), of(c.handshakes_failed), of(c.reloads), of(c.reloads_failed)};
     }
 
  private:
@@ -414,20 +185,48 @@ class ListeningServer final : public Server {
                 });
                 return;
             }
-            if (core_.connections.load(std::memory_order_relaxed) >= core_.limits.connections) {
-                core_.refused.fetch_add(1, std::memory_order_relaxed);
-            } else {
-                const int on = 1;
-                ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-                std::make_shared<Session>(core_, std::move(socket))->read_request();
-            }
+            take(std::move(socket));
             accept();
+        });
+    }
+
+    void take(StreamProtocol::socket socket) {
+        std::string peer = peer_of(socket.native_handle());
+        const auto at = core_.peers.find(peer);
+        const size_t most = unix_path_.empty() ? core_.limits.connections_per_peer : core_.limits.connections;
+        if (peer.empty() || core_.counters.connections.load(std::memory_order_relaxed) >= core_.limits.connections ||
+            (at != core_.peers.end() && at->second >= most))
+            return Counters::add(core_.counters.refused);
+        const int on = 1;
+        ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        begin_session(core_, std::move(socket), std::move(peer), context_);
+    }
+
+    // Certificates are renewed under a running server.
+    void look_again() {
+        look_.expires_after(tls_->look_again);
+        look_.async_wait([this](error_code cancelled) {
+            if (cancelled || stopping_) return;
+            if (const uint64_t mark = files_mark(*tls_); mark != mark_) {
+                mark_ = mark;
+                if (auto context = server_context(*tls_)) {
+                    context_ = std::move(*context);
+                    Counters::add(core_.counters.reloads);
+                } else {
+                    Counters::add(core_.counters.reloads_failed);
+                    if (tls_->complain) tls_->complain(context.error());
+                }
+            }
+            look_again();
         });
     }
 
     Core core_;
     asio::basic_socket_acceptor<StreamProtocol> acceptor_;
-    asio::steady_timer retry_;
+    asio::steady_timer retry_, look_;
+    const std::optional<ServerTls> tls_;
+    Stream::Context context_;
+    uint64_t mark_ = 0;
     std::thread thread_;
     std::string address_, unix_path_;
     uint16_t port_ = 0;
@@ -436,8 +235,9 @@ class ListeningServer final : public Server {
 
 }  // namespace
 
-std::expected<std::unique_ptr<Server>, std::string> Server::start(std::string_view listen, Handler handler, ServerLimits limits) {
-    auto server = std::make_unique<ListeningServer>(std::move(handler), limits);
+std::expected<std::unique_ptr<Server>, std::string> Server::start(std::string_view listen, Handler handler, ServerLimits limits,
+                                                                  std::optional<ServerTls> tls) {
+    auto server = std::make_unique<ListeningServer>(std::move(handler), limits, std::move(tls));
     if (auto error = server->open(listen)) return std::unexpected(std::move(*error));
     return server;
 }

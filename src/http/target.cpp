@@ -61,15 +61,19 @@ std::string encode_component(std::string_view text) {
 }
 
 std::expected<Target, std::string> parse_target(std::string_view target) {
+    bool absolute = false;
     // RFC 9112 3.2.2: a server must take the absolute form too, though only proxies are sent it.
     if (target.starts_with("http://") || target.starts_with("https://")) {
-        const size_t slash = target.find('/', target.find("//") + 2);
-        target = slash == std::string_view::npos ? "/" : target.substr(slash);
+        const size_t end = target.find_first_of("/?#", target.find("//") + 2);
+        target = end == std::string_view::npos ? std::string_view{} : target.substr(end);
+        absolute = true;
     }
     target = target.substr(0, target.find('#'));
-    if (!target.starts_with('/')) return std::unexpected("the request target does not begin with '/'");
+    // RFC 3986 6.2.3: no path at all is the path "/".
+    const bool no_path = absolute && !target.starts_with('/');
+    if (!no_path && !target.starts_with('/')) return std::unexpected("the request target does not begin with '/'");
     const size_t mark = target.find('?');
-    auto path = decode_component(target.substr(0, mark), false);
+    auto path = decode_component(no_path ? "/" : target.substr(0, mark), false);
     if (!path) return std::unexpected("the path is not validly percent-encoded");
     Target out{std::move(*path), {}};
     if (mark == std::string_view::npos) return out;

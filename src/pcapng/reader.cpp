@@ -37,6 +37,7 @@ constexpr size_t padded(size_t n) {
 }  // namespace
 
 std::string Fault::text() const {
+    if (!opened) return fmt::format("{}: {}", file, what);
     return fmt::format("{}: byte {}{}: {}", file, offset, unpacked ? " (unpacked)" : "", what);
 }
 
@@ -56,7 +57,7 @@ int64_t Interface::to_unix_ns(uint64_t stamp) const {
 }
 
 bool Reader::fail(uint64_t at, std::string what) {
-    if (!fault_) fault_ = Fault{file_, at, source_ && source_->packed(), std::move(what)};
+    if (!fault_) fault_ = Fault{file_, at, source_ && source_->packed(), std::move(what), true};
     format_ = Format::ended;
     plain_unit_ = 0;
     end_ = at_;
@@ -114,7 +115,7 @@ std::expected<std::unique_ptr<Reader>, Fault> Reader::open(const std::string& pa
     std::unique_ptr<Reader> reader(new Reader);
     reader->file_ = path == "-" ? "standard input" : path;
     auto source = open_source(path);
-    if (!source) return std::unexpected(Fault{reader->file_, 0, false, source.error()});
+    if (!source) return std::unexpected(Fault{reader->file_, 0, false, source.error(), false});
     reader->source_ = std::move(source->source);
     reader->size_ = source->size;
     reader->buffer_ = std::make_unique_for_overwrite<uint8_t[]>(block_size);

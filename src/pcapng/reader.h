@@ -46,7 +46,8 @@ struct Fault {
     uint64_t offset = 0;    // of the record or header that is wrong
     bool unpacked = false;  // the offset counts bytes after unpacking
     std::string what;
-    std::string text() const;  // "FILE: byte OFFSET: WHAT", one line
+    bool opened = true;        // false: nothing could be read of it, and there is no offset
+    std::string text() const;  // "FILE: byte OFFSET: WHAT", or "FILE: WHAT"; one line
 };
 
 class Reader {

@@ -37,14 +37,10 @@ class FileSource : public Source {
             peeked_ -= take;
             return take;
         }
-        for (;;) {
-            const ssize_t got = ::read(fd_, to, n);
-            if (got >= 0) {
-                consumed_ += static_cast<uint64_t>(got);
-                return static_cast<size_t>(got);
-            }
-            if (errno != EINTR) return std::unexpected(system_error());
-        }
+        const ssize_t got = ::read(fd_, to, n);
+        if (got < 0) return std::unexpected(system_error());
+        consumed_ += static_cast<uint64_t>(got);
+        return static_cast<size_t>(got);
     }
     uint64_t consumed() const override { return consumed_ - peeked_; }
 
@@ -52,13 +48,10 @@ class FileSource : public Source {
     std::expected<std::string_view, std::string> peek() {
         while (peeked_ < sizeof magic_) {
             const ssize_t got = ::read(fd_, magic_ + peeked_, sizeof magic_ - peeked_);
+            if (got < 0) return std::unexpected(system_error());
             if (got == 0) break;
-            if (got > 0) {
-                peeked_ += static_cast<size_t>(got);
-                consumed_ += static_cast<uint64_t>(got);
-            } else if (errno != EINTR) {
-                return std::unexpected(system_error());
-            }
+            peeked_ += static_cast<size_t>(got);
+            consumed_ += static_cast<uint64_t>(got);
         }
         return std::string_view(reinterpret_cast<const char*>(magic_), peeked_);
     }

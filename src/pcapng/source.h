@@ -3,7 +3,8 @@
 //
 // Plain read(2) in large blocks, also for regular files: it costs the same as mapping them, and a file that shrinks meanwhile is
 // an end of data, not a signal. A source hands on what is there without waiting for a full block, so a pipe shows its packets as
-// they come. One thread. Errors are one line of text without the file's name.
+// they come. A signal whose handler was set without SA_RESTART ends a read that waits, as an error. One thread. Errors are one
+// line of text without the file's name.
 #pragma once
 
 #include <cstddef>

@@ -5,24 +5,46 @@
 
 #include "context/process_records.h"
 #include "flow/community_id.h"
+#include "host/clock.h"
 
 namespace cvf::pipeline {
 
 using record::Field;
 using record::RecordType;
 
+// There are as many as there are conversations: only what is needed later, and what few have apart.
 struct Live::LiveSocket {
-    tap::Socket socket;
+    // The ends' addresses on the packets, where they are not the socket's (address translation on this node).
+    struct Translated {
+        bool remote_differs = false, local_differs = false;
+        decode::Address remote, local;
+        uint16_t remote_port = 0, local_port = 0;
+    };
+
+    explicit LiveSocket(const tap::Socket& s)
+        : cookie(s.cookie),
+          local(s.local),
+          remote(s.remote),
+          netns(s.netns),
+          local_port(s.local_port),
+          remote_port(s.remote_port),
+          role(s.role),
+          own(s.own) {}
+
+    uint64_t cookie;
+    decode::Address local, remote;  // its own tuple, not the packets'
+    uint32_t netns;
+    uint16_t local_port, remote_port;
+    tap::Role role;
+    bool own;         // the agent's
+    uint8_t end = 0;  // which of the flow's ends it is
     context::OwnerRef owner;
     flow::Flow* flow = nullptr;
-    int end = 0;  // which of the flow's ends it is
-    // The remote end's address on the packets, where it is not the socket's (address translation on this node).
-    bool nat_remote = false, nat_local = false;
-    decode::Address remote_on_wire, local_on_wire;
-    uint16_t remote_port_on_wire = 0, local_port_on_wire = 0;
+    std::unique_ptr<Translated> translated;  // null: nothing is
 };
 
-Live::Live(LiveOptions options, Shard& shard, context::OwnerTable& owners) : options_(options), shard_(shard), owners_(owners) {
+Live::Live(LiveOptions options, Shard& shard, context::OwnerTable& owners)
+    : options_(options), shard_(shard), owners_(owners), started_(host::monotonic_now()) {
     shard_.attach_owners = [this](record::Record& r, const flow::Flow& f) { attach(r, f); };
 }
 
@@ -51,9 +73,8 @@ void Live::opened(const tap::Socket& socket, int64_t time_ns) {
     if (socket.ip_protocol == decode::ip_protocol::tcp && socket.remote_port == 0) return;  // a listener is no conversation
     auto& slot = sockets_[socket.cookie];
     if (slot) return;
-    slot = std::make_unique<LiveSocket>();
+    slot = std::make_unique<LiveSocket>(socket);
     LiveSocket& s = *slot;
-    s.socket = socket;
     s.owner = owner_of(socket.owner, socket.netns, time_ns);
     if (LiveSocket* peer = socket.peer_cookie ? find(socket.peer_cookie) : nullptr; peer && peer->flow) {
         join(*peer, s);
@@ -96,12 +117,13 @@ void Live::join(LiveSocket& with_payload, LiveSocket& other) {
         shard_.tracker().discard(*other.flow);
     }
     other.flow = flow;
-    other.end = end;
-    flow->ends[end].cookie = other.socket.cookie;
+    other.end = static_cast<uint8_t>(end);
+    flow->ends[end].cookie = other.cookie;
+    flow->ends[end].payload_elsewhere = true;
     flow->ends[end].socket = &other;
-    if (flow->initiator_by < flow::InitiatorBy::socket && other.socket.role != tap::Role::unknown && flow->records == 0 &&
+    if (flow->initiator_by < flow::InitiatorBy::socket && other.role != tap::Role::unknown && flow->records == 0 &&
         !flow->running) {  // a dissector's directions stay
-        flow->initiator = static_cast<uint8_t>(other.socket.role == tap::Role::client ? end : 1 - end);
+        flow->initiator = static_cast<uint8_t>(other.role == tap::Role::client ? end : 1 - end);
         flow->initiator_by = flow::InitiatorBy::socket;
     }
 }
@@ -131,8 +153,7 @@ void Live::note_reset(const tap::TcpEvent& event) {
 
 void Live::owner_changed(uint64_t cookie, const tap::Owner& owner, int64_t time_ns) {
     if (LiveSocket* s = find(cookie)) {
-        s->socket.owner = owner;
-        s->owner = owner_of(owner, s->socket.netns, time_ns);
+        s->owner = owner_of(owner, s->netns, time_ns);
     }
 }
 
@@ -168,16 +189,22 @@ void Live::payload(const tap::Payload& p) {
     const uint16_t remote_port = p.egress ? packet_.destination_port : packet_.source_port;
     const uint16_t local_port = p.egress ? packet_.source_port : packet_.destination_port;
     if (!flow.is_icmp() && packet_.has_transport) {
-        if ((remote != s->socket.remote || remote_port != s->socket.remote_port) && s->socket.remote_port) {
-            s->nat_remote = true;
-            s->remote_on_wire = remote;
-            s->remote_port_on_wire = remote_port;
-        }
-        if ((local != s->socket.local || local_port != s->socket.local_port) && s->socket.local_port &&
-            s->socket.local != decode::Address()) {
-            s->nat_local = true;
-            s->local_on_wire = local;
-            s->local_port_on_wire = local_port;
+        const bool remote_differs = (remote != s->remote || remote_port != s->remote_port) && s->remote_port;
+        const bool local_differs =
+            (local != s->local || local_port != s->local_port) && s->local_port && s->local != decode::Address();
+        if (remote_differs || local_differs) [[unlikely]] {
+            if (!s->translated) s->translated = std::make_unique<LiveSocket::Translated>();
+            LiveSocket::Translated& t = *s->translated;
+            if (remote_differs) {
+                t.remote_differs = true;
+                t.remote = remote;
+                t.remote_port = remote_port;
+            }
+            if (local_differs) {
+                t.local_differs = true;
+                t.local = local;
+                t.local_port = local_port;
+            }
         }
     }
     shard_.tracker().segment(flow, sender, packet_);
@@ -217,12 +244,29 @@ void Live::counters(uint64_t cookie, const tap::Counters& c, bool closed, int64_
     if (closed) leave(s, time_ns);
 }
 
+// The agent's own talk, known as that too late. It has had no time for a record yet; what there is goes untold.
+void Live::withdrawn(uint64_t cookie, int64_t) {
+    LiveSocket* s = find(cookie);
+    if (!s) return;
+    if (flow::Flow* flow = s->flow) {
+        // Of a pair the tap has told neither, so the other end is nobody's; else the conversation is that one's, too.
+        if (flow->ends[1 - s->end].socket) {
+            flow->ends[s->end].socket = nullptr;
+            flow->ends[s->end].cookie = 0;
+        } else {
+            shard_.tracker().discard(*flow);
+        }
+    }
+    sockets_.erase(cookie);
+}
+
 // The socket is gone. Its conversation ends with its last local socket.
 void Live::leave(LiveSocket& s, int64_t time_ns) {
-    const uint64_t cookie = s.socket.cookie;
+    const uint64_t cookie = s.cookie;
     if (flow::Flow* flow = s.flow) {
         if (sockets_.contains(flow->ends[1 - s.end].cookie)) {
             departed_[flow] = std::move(sockets_.find(cookie)->second);
+            flow->ends[s.end].payload_elsewhere = true;  // the tap forgets it: a wish would stay in its table for ever
         } else {
             flow::EndReason reason = flow->tcp == flow::TcpState::reset    ? flow::EndReason::reset
                                      : flow->tcp == flow::TcpState::closed ? flow::EndReason::fin
@@ -235,21 +279,24 @@ void Live::leave(LiveSocket& s, int64_t time_ns) {
 }
 
 void Live::attach(record::Record& r, const flow::Flow& flow) {
+    bool own = false;
     for (int i = 0; i < 2; i++) {
         const int end = i ^ flow.initiator;
         const auto* s = static_cast<const LiveSocket*>(flow.ends[end].socket);
         const auto* peer = static_cast<const LiveSocket*>(flow.ends[1 - end].socket);
         auto at = [&](Field f) { return i == 0 ? f : record::at_destination(f); };
+        own |= s && s->own;
         if (s) r.attach(owners_.fields(s->owner, i == 0 ? context::End::source : context::End::destination));
         // This end on the wire: as its own socket's packets show it, or as the other end's do.
-        if (s && s->nat_local) {
-            r.ip(at(Field::source_nat_ip), s->local_on_wire.view(flow.key.family));
-            if (s->local_port_on_wire) r.uint(at(Field::source_nat_port), s->local_port_on_wire);
-        } else if (peer && peer->nat_remote) {
-            r.ip(at(Field::source_nat_ip), peer->remote_on_wire.view(flow.key.family));
-            if (peer->remote_port_on_wire) r.uint(at(Field::source_nat_port), peer->remote_port_on_wire);
+        if (s && s->translated && s->translated->local_differs) {
+            r.ip(at(Field::source_nat_ip), s->translated->local.view(flow.key.family));
+            if (s->translated->local_port) r.uint(at(Field::source_nat_port), s->translated->local_port);
+        } else if (peer && peer->translated && peer->translated->remote_differs) {
+            r.ip(at(Field::source_nat_ip), peer->translated->remote.view(flow.key.family));
+            if (peer->translated->remote_port) r.uint(at(Field::source_nat_port), peer->translated->remote_port);
         }
     }
+    if (own) r.flag(Field::cvf_self, true);
 }
 
 void Live::process(const tap::ProcessEvent& e) {
@@ -262,13 +309,14 @@ void Live::process(const tap::ProcessEvent& e) {
     change.start_ns = e.start_ns;
     change.comm = {e.comm, strnlen(e.comm, sizeof e.comm)};
     change.filename = e.filename;
+    const bool told = (!watched || watched(e.cgroup_id)) && shard_.wanted(RecordType::process);
     switch (e.kind) {
         case tap::ProcessEvent::Kind::fork:
             owners_.process_forked(change, e.time_ns);
             break;
         case tap::ProcessEvent::Kind::exec: {
             context::OwnerRef who = owners_.process_executed(change, e.time_ns);
-            if (!shard_.wanted(RecordType::process)) break;
+            if (!told) break;
             record::Record& r = shard_.start(RecordType::process, e.time_ns);
             context::fill_process_exec(r, owners_.fields(who, context::End::itself));
             shard_.emit_record(r);
@@ -277,7 +325,7 @@ void Live::process(const tap::ProcessEvent& e) {
         case tap::ProcessEvent::Kind::exit: {
             uint64_t lifetime = 0;
             context::OwnerRef who = owners_.process_exited(change, e.time_ns, &lifetime);
-            if (!shard_.wanted(RecordType::process)) break;
+            if (!told) break;
             record::Record& r = shard_.start(RecordType::process, e.time_ns);
             context::fill_process_exit(r, owners_.fields(who, context::End::itself), e.exit_code, lifetime);
             shard_.emit_record(r);
@@ -295,6 +343,7 @@ void Live::clock_stepped(int64_t by_ns, int64_t time_ns) {
 }
 
 void Live::caught_up(int64_t time_ns) {
+    caught_up_to_ = time_ns;
     shard_.advance(time_ns);
     if (time_ns >= next_poll_) {
         next_poll_ = time_ns + 100'000'000;
@@ -322,6 +371,7 @@ void Live::health(int64_t time_ns) {
     shard_.health(
         time_ns, "endpoint",
         [&](record::Record& r) {
+            r.uint(Field::health_uptime, static_cast<uint64_t>(host::monotonic_now() - started_));
             if (!tap_stats) return;
             tap::EndpointStats stats = tap_stats();
             r.uint(Field::events_lost, stats.lost_events);

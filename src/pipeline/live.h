@@ -27,11 +27,16 @@ class Live final : public tap::EndpointHandler {
     // Asked for numbers of the tap's health when a health record is made; empty at first.
     std::function<tap::EndpointStats()> tap_stats;
 
+    // Whether a cgroup is in the part of the machine that is watched; empty: all of it is. What happens elsewhere has no record,
+    // but the owner table hears of it.
+    std::function<bool(uint64_t cgroup_id)> watched;
+
     // tap::EndpointHandler.
     void opened(const tap::Socket& socket, int64_t time_ns) override;
     void owner_changed(uint64_t cookie, const tap::Owner& owner, int64_t time_ns) override;
     void payload(const tap::Payload& payload) override;
     void counters(uint64_t cookie, const tap::Counters& counters, bool closed, int64_t time_ns) override;
+    void withdrawn(uint64_t cookie, int64_t time_ns) override;
     void paired(uint64_t payload_cookie, uint64_t other_cookie, int64_t time_ns) override;
     void tcp_event(const tap::TcpEvent& event) override;
     void process(const tap::ProcessEvent& event) override;
@@ -41,6 +46,7 @@ class Live final : public tap::EndpointHandler {
     // Makes the last records: every conversation as it stands.
     void finish(int64_t time_ns);
     size_t sockets() const { return sockets_.size(); }
+    int64_t caught_up_to() const { return caught_up_to_; }
 
  private:
     struct LiveSocket;
@@ -62,7 +68,8 @@ class Live final : public tap::EndpointHandler {
     // The first of two local sockets to go: it names its owner on the conversation's records until the other goes too.
     boost::unordered_flat_map<const flow::Flow*, std::unique_ptr<LiveSocket>> departed_;
     decode::Packet packet_;
-    int64_t next_second_ = 0, next_poll_ = 0, next_health_ = 0;
+    const int64_t started_;  // monotonic
+    int64_t next_second_ = 0, next_poll_ = 0, next_health_ = 0, caught_up_to_ = 0;
     uint64_t lost_before_ = 0;
 };
 

@@ -41,6 +41,8 @@ void Live::tcp_event(const tap::TcpEvent& e) {
     if (e.kind == tap::TcpEventKind::reset_sent || e.kind == tap::TcpEventKind::reset_received) note_reset(e);
     if (!shard_.wanted(record::RecordType::event)) return;
     if (e.socket.own && !options_.watch_self) return;
+    // The kernel tells of every socket; one that is not watched has no conversation here.
+    if (!flow && watched && !watched(e.socket.owner.cgroup_id)) return;
     record::Record& r = shard_.start(record::RecordType::event, e.time_ns);
     r.text(Field::event_action, action(e.kind));
     if (e.kind == tap::TcpEventKind::state) {
@@ -52,10 +54,13 @@ void Live::tcp_event(const tap::TcpEvent& e) {
         shard_.emit_of_flow(r, *flow);
         return;
     }
+    if (e.socket.own) r.flag(Field::cvf_self, true);
     // No conversation of ours: the tuple speaks, from this node's end.
     const tap::Socket& k = e.socket;
     if (k.family) {
-        const bool inbound = e.kind == tap::TcpEventKind::reset_sent || k.role == tap::Role::server;
+        // A packet that met no socket was on its way in: "local" is where it went.
+        const bool inbound = e.kind == tap::TcpEventKind::reset_sent || e.kind == tap::TcpEventKind::drop ||
+                             e.kind == tap::TcpEventKind::listen_overflow || k.role == tap::Role::server;
         const decode::Address &source = inbound ? k.remote : k.local, &destination = inbound ? k.local : k.remote;
         const uint16_t source_port = inbound ? k.remote_port : k.local_port,
                        destination_port = inbound ? k.local_port : k.remote_port;

@@ -2,7 +2,7 @@
 
 namespace cvf::pipeline {
 
-Outlet::Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, Encoder encoder, size_t batch_bytes)
+Outlet::Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, std::unique_ptr<Encoder> encoder, size_t batch_bytes)
     : selection_(std::move(selection)), sink_(std::move(sink)), encoder_(std::move(encoder)), batch_bytes_(batch_bytes) {
     if (selection_.filter && selection_.filter->always_true()) selection_.filter.reset();
 }
@@ -12,20 +12,28 @@ TypeBits Outlet::wanted() const {
 }
 
 void Outlet::write(const record::Record& record) {
-    if (encoder_)
-        encoder_(record, batch_);
-    else
-        record::write_json(record, selection_.fields ? &*selection_.fields : nullptr, batch_);
-    batch_records_++;
     made_++;
+    if (encoder_) {
+        if (!encoder_->encode(record, batch_)) return;
+    } else {
+        record::write_json(record, selection_.fields ? &*selection_.fields : nullptr, batch_);
+    }
+    batch_records_++;
     if (batch_.size() >= batch_bytes_) flush();
 }
 
 void Outlet::flush() {
-    if (batch_records_ == 0) return;
+    if (encoder_) encoder_->note(batch_, false);
+    if (batch_.empty()) return;
     sink_->write(batch_.view(), batch_records_);
     batch_.clear();
     batch_records_ = 0;
+}
+
+void Outlet::finish() {
+    if (encoder_) encoder_->note(batch_, true);
+    flush();
+    sink_->finish();
 }
 
 }  // namespace cvf::pipeline

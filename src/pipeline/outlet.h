@@ -6,7 +6,6 @@
 
 #include <bitset>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 
@@ -24,13 +23,21 @@ struct Selection {
     std::optional<record::Projection> fields;
 };
 
+// How records are written.
+class Encoder {
+ public:
+    virtual ~Encoder() = default;
+    // Appends one line. False: this record has none.
+    virtual bool encode(const record::Record& record, record::Buffer& out) = 0;
+    // Appends what is to be said without a record by now; when `last`, all that is left to say.
+    virtual void note(record::Buffer& out, bool last) { (void)out, (void)last; }
+};
+
 class Outlet {
  public:
-    // How a record is written; appends one line.
-    using Encoder = std::function<void(const record::Record&, record::Buffer&)>;
-
-    // `encoder` empty: JSON.
-    Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, Encoder encoder = {}, size_t batch_bytes = 64 * 1024);
+    // `encoder` null: JSON.
+    Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, std::unique_ptr<Encoder> encoder = nullptr,
+           size_t batch_bytes = 64 * 1024);
 
     // Types of which a record might come out here.
     TypeBits wanted() const;
@@ -44,6 +51,9 @@ class Outlet {
     void write(const record::Record& record);
     // Hands the batch begun to the sink.
     void flush();
+    // The last flush, and the sink's end.
+    void finish();
+    // Records that passed the filter.
     uint64_t made() const { return made_; }
     sink::Sink& sink() { return *sink_; }
     const sink::Sink& sink() const { return *sink_; }
@@ -51,7 +61,7 @@ class Outlet {
  private:
     Selection selection_;
     std::unique_ptr<sink::Sink> sink_;
-    Encoder encoder_;
+    std::unique_ptr<Encoder> encoder_;
     size_t batch_bytes_;
     record::Buffer batch_;
     size_t batch_records_ = 0;

@@ -8,34 +8,27 @@ namespace cvf::pipeline {
 using record::Field;
 using record::RecordType;
 
-Shard::Shard(const ShardOptions& options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub)
-    : outlets_(std::move(outlets)), hub_(hub), tracker_(options.flow, *this), id_seed_(options.flow.id_seed) {
+Shard::Shard(const ShardOptions& options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub, RuleSlot* rules)
+    : outlets_(std::move(outlets)), hub_(hub), slot_(rules), tracker_(options.flow, *this), id_seed_(options.flow.id_seed) {
     if (!options.host_name.empty()) node_.copy(Field::host_name, options.host_name);
+    tracker_.set_wanted(wanted_);
     update_wanted();
 }
 
 void Shard::update_wanted() {
-    wanted_.reset();
-    for (const auto& outlet : outlets_) wanted_ |= outlet->wanted();
+    TypeBits wanted;
+    for (const auto& outlet : outlets_) wanted |= outlet->wanted();
     if (hub_)
         for (size_t i = 0; i < record::type_count; i++)
-            if (hub_->wants(static_cast<RecordType>(i))) wanted_.set(i);
+            if (hub_->wants(static_cast<RecordType>(i))) wanted.set(i);
+    if (rules_) wanted |= rules_->wanted();
+    if (wanted == wanted_) return;
+    wanted_ = wanted;
     tracker_.set_wanted(wanted_);
+    if (on_wanted) on_wanted(wanted_);
 }
 
-void Shard::frame(decode::Packet& packet) {
-    if (started_ == 0) started_ = packet.time;
-    counts_.packets++;
-    counts_.bytes += packet.frame.size();
-    decode::decode_frame(packet);
-    if (packet.is_fragment) [[unlikely]] {
-        if (const decode::Packet* whole = fragments_.add(packet)) decoded(*whole);
-        return;
-    }
-    decoded(packet);
-}
-
-void Shard::decoded(const decode::Packet& packet) {
+inline void Shard::decoded(const decode::Packet& packet) {
     if (packet.faults) [[unlikely]] {
         if (packet.faults & decode::fault_truncated) counts_.truncated++;
         if (packet.faults & (decode::fault_bad_length | decode::fault_bad_header | decode::fault_too_deep)) counts_.faulty++;
@@ -54,6 +47,17 @@ void Shard::decoded(const decode::Packet& packet) {
     } else if (packet.network == decode::Network::none) {
         counts_.undecoded++;
     }
+}
+
+void Shard::frame(decode::Packet& packet) {
+    now_ = packet.time;
+    counts_.packets++;
+    counts_.bytes += packet.frame.size();
+    decode::decode_frame(packet);
+    const decode::Packet* whole = &packet;
+    if (packet.is_fragment) [[unlikely]]
+        whole = fragments_.add(packet);
+    if (whole) decoded(*whole);
 }
 
 void Shard::emit(record::Record& record, const flow::Flow& flow) {
@@ -83,6 +87,7 @@ void Shard::emit_of_flow(record::Record& record, flow::Flow& flow) {
 void Shard::distribute(const record::Record& record) {
     records_made_++;
     for (auto& outlet : outlets_) outlet->emit(record);
+    if (rules_) rules_->route(record);
     if (hub_) hub_->publish(record);
 }
 
@@ -90,12 +95,18 @@ void Shard::want(uint64_t cookie, bool egress, protocol::Want want) {
     if (on_want) on_want(cookie, egress, want);
 }
 
+void Shard::skip_to(uint64_t cookie, bool egress, uint64_t offset) {
+    if (on_skip) on_skip(cookie, egress, offset);
+}
+
 void Shard::flush() {
     for (auto& outlet : outlets_) outlet->flush();
-    if (hub_) {
-        hub_->flush();
-        update_wanted();
+    if (slot_) {
+        if (auto next = slot_->take()) rules_ = std::move(next);
+        if (rules_) rules_->flush(now_);
     }
+    if (hub_) hub_->flush();
+    if (hub_ || slot_) update_wanted();
 }
 
 void Shard::health(int64_t now, std::string_view source, const std::function<void(record::Record&)>& more, bool forced) {

@@ -11,6 +11,7 @@
 #include "decode/packet.h"
 #include "flow/tracker.h"
 #include "pipeline/outlet.h"
+#include "pipeline/rules.h"
 #include "sink/subscription.h"
 
 namespace cvf::pipeline {
@@ -27,17 +28,25 @@ struct TrafficCounts {
 
 class Shard final : public flow::Output {
  public:
-    // `hub` may be null: nobody subscribes. Both outlive the shard.
-    Shard(const ShardOptions& options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub = nullptr);
+    // `hub` may be null: nobody subscribes; so may `rules`: no directives. Both outlive the shard.
+    Shard(const ShardOptions& options, std::vector<std::unique_ptr<Outlet>> outlets, sink::Hub* hub = nullptr,
+          RuleSlot* rules = nullptr);
 
     // A frame from a capture or the wire, whose time, lengths, link and bytes are set.
     void frame(decode::Packet& packet);
     // Moves time on when no packet comes.
-    void advance(int64_t now) { tracker_.advance(now); }
+    void advance(int64_t now) {
+        now_ = now;
+        tracker_.advance(now);
+    }
     // The input is over: ends every conversation.
     void finish() { tracker_.finish(); }
-    // Hands all batches begun to their sinks and subscribers. Looks up what subscribers want by now.
+    // Hands all batches begun to their sinks and subscribers. Looks up what subscribers and directives want by now.
     void flush();
+    // What the ways out of directives do about once a second.
+    void tick() {
+        if (rules_) rules_->tick();
+    }
     // One health record, past every filter when `forced`.
     void health(int64_t now, std::string_view source, const std::function<void(record::Record&)>& more, bool forced);
 
@@ -50,15 +59,21 @@ class Shard final : public flow::Output {
     // The same for a record about a conversation: adds its fields and owners.
     void emit_of_flow(record::Record& record, flow::Flow& flow);
     bool wanted(record::RecordType type) const { return wanted_[static_cast<size_t>(type)]; }
+    const TypeBits& wanted() const { return wanted_; }
+    // Told when other types than before are wanted; may be empty.
+    std::function<void(const TypeBits&)> on_wanted;
 
     // flow::Output.
     void emit(record::Record& record, const flow::Flow& flow) override;
     void want(uint64_t cookie, bool egress, protocol::Want want) override;
+    void skip_to(uint64_t cookie, bool egress, uint64_t offset) override;
 
     // Attaches the owners of a live conversation to its record; empty for captures.
     std::function<void(record::Record& record, const flow::Flow& flow)> attach_owners;
     // Told what the dissectors still want of a live socket's payload; empty for captures.
     std::function<void(uint64_t cookie, bool egress, protocol::Want want)> on_want;
+    // The same of what they skip: nothing is wanted before this offset of the direction's stream.
+    std::function<void(uint64_t cookie, bool egress, uint64_t offset)> on_skip;
 
     flow::Tracker& tracker() { return tracker_; }
     const TrafficCounts& counts() const { return counts_; }
@@ -75,6 +90,8 @@ class Shard final : public flow::Output {
 
     std::vector<std::unique_ptr<Outlet>> outlets_;
     sink::Hub* hub_;
+    RuleSlot* slot_;
+    std::unique_ptr<Rules> rules_;  // in force; null until there are some
     flow::Tracker tracker_;
     decode::FragmentTable fragments_;
     record::FieldSet node_;  // on every record
@@ -82,7 +99,7 @@ class Shard final : public flow::Output {
     TypeBits wanted_;
     TrafficCounts counts_;
     uint64_t records_made_ = 0, loose_id_ = 0, id_seed_ = 0;
-    int64_t started_ = 0;
+    int64_t now_ = 0;
 };
 
 }  // namespace cvf::pipeline

@@ -1,6 +1,10 @@
 #include "protocol/dns_message.h"
 
 #include <array>
+#include <cstring>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 namespace cvf::protocol {
 
@@ -24,15 +28,58 @@ constexpr ByteTable make_table(bool lower, bool utf8) {
 constexpr ByteTable tables[] = {make_table(true, false), make_table(false, false), make_table(false, true),
                                 make_table(true, true)};
 
-char* escape(char* out, uint8_t c) {
-    *out++ = '\\';
-    if (c == '.' || c == '\\') {
-        *out++ = static_cast<char>(c);
-        return out;
+// \DDD of each byte; of '.' and '\\' the two characters that count come first.
+constexpr auto escapes = [] {
+    std::array<std::array<char, 4>, 256> table{};
+    for (int c = 0; c < 256; ++c) {
+        const auto digit = [](int value) { return static_cast<char>('0' + value % 10); };
+        table[c] = {'\\', digit(c / 100), digit(c / 10), digit(c)};
     }
-    *out++ = static_cast<char>('0' + c / 100);
-    *out++ = static_cast<char>('0' + c / 10 % 10);
-    *out++ = static_cast<char>('0' + c % 10);
+    table['.'][1] = '.';
+    table['\\'][1] = '\\';
+    return table;
+}();
+
+inline char* escape(char* out, uint8_t c) {
+    std::memcpy(out, escapes[c].data(), 4);
+    return out + (c == '.' || c == '\\' ? 2 : 4);
+}
+
+// One label as text. `end` is that of the message, behind the label; `out` has room for the text and 16 bytes more.
+char* write_label(char* out, const uint8_t* p, size_t size, const uint8_t* end, NameForm form) {
+    const uint8_t* const label_end = p + size;
+#ifdef __SSE2__
+    // Blocks of 16 bytes up to where the message ends: what ByteTable says, without a look-up for each.
+    const bool utf8 = form == NameForm::utf8 || form == NameForm::utf8_lower;
+    const bool lower = form == NameForm::lower || form == NameForm::utf8_lower;
+    const __m128i beyond_ascii = _mm_set1_epi8(utf8 ? -1 : 0);
+    const __m128i first_plain = _mm_set1_epi8(utf8 ? ' ' + 1 : '!' + 1);
+    const __m128i case_bit = _mm_set1_epi8(lower ? 'a' - 'A' : 0);
+    while (p != label_end && end - p >= 16) {
+        const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        const __m128i upper = _mm_and_si128(_mm_cmpgt_epi8(v, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(v, _mm_set1_epi8('Z' + 1)));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm_or_si128(v, _mm_and_si128(upper, case_bit)));
+        // As signed bytes plus one, DEL and all beyond ASCII are low, as control characters are.
+        const __m128i low = _mm_cmplt_epi8(_mm_add_epi8(v, _mm_set1_epi8(1)), first_plain);
+        const __m128i stays = _mm_and_si128(_mm_cmplt_epi8(v, _mm_setzero_si128()), beyond_ascii);
+        const __m128i special = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('.')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        const auto n = static_cast<size_t>(label_end - p < 16 ? label_end - p : 16);
+        const int found = _mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(stays, low), special));
+        const auto plain = static_cast<size_t>(__builtin_ctz(static_cast<unsigned>(found) | 1u << n));
+        p += plain, out += plain;
+        if (plain < n) out = escape(out, *p++);
+    }
+#else
+    (void)end;
+#endif
+    const ByteTable& table = tables[static_cast<size_t>(form)];
+    for (; p != label_end; ++p) {
+        const char c = table[*p];
+        if (c) [[likely]]
+            *out++ = c;
+        else
+            out = escape(out, *p);
+    }
     return out;
 }
 
@@ -40,7 +87,6 @@ char* escape(char* out, uint8_t c) {
 
 char* DnsReader::name(char* out, NameForm form) {
     if (fault_) return nullptr;
-    const ByteTable& table = tables[static_cast<size_t>(form)];
     const uint8_t* const data = message_.data();
     const size_t size = message_.size();
     char* const begin = out;
@@ -58,13 +104,7 @@ char* DnsReader::name(char* out, NameForm form) {
             if (length > dns_max_name) return fail("name longer than 255 bytes");
             if (label >= size - at) return fail(ends_early);
             if (out != begin) *out++ = '.';
-            for (const uint8_t *p = data + at + 1, *end = p + label; p != end; ++p) {
-                const char c = table[*p];
-                if (c) [[likely]]
-                    *out++ = c;
-                else
-                    out = escape(out, *p);
-            }
+            out = write_label(out, data + at + 1, label, data + size, form);
             at += label + 1;
         } else if (label >= 0xc0) {
             if (size - at < 2) return fail(ends_early);

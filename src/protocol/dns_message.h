@@ -17,7 +17,7 @@ using decode::Bytes;
 
 inline constexpr size_t dns_header_size = 12;
 inline constexpr size_t dns_max_name = 255;       // bytes on the wire, RFC 1035 2.3.4
-inline constexpr size_t dns_name_room = 4 * 256;  // characters a name can need: each byte as \DDD
+inline constexpr size_t dns_name_room = 4 * 256 + 16;  // characters a name can need, each byte as \DDD, and a block behind them
 
 enum class DnsFlavor : uint8_t { unicast, multicast, link_local };  // DNS, mDNS, LLMNR
 

@@ -1,10 +1,26 @@
 #include "protocol/dns_message.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
 namespace cvf::protocol {
+
+namespace {
+
+// Both digits of each byte, lower and upper case: what is no DNS message of the usual kind is mostly hex.
+constexpr auto hex_digits = [] {
+    std::array<std::array<std::array<char, 2>, 256>, 2> table{};
+    for (size_t upper = 0; upper < 2; ++upper)
+        for (size_t b = 0; b < 256; ++b) {
+            const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+            table[upper][b] = {digits[b >> 4], digits[b & 15]};
+        }
+    return table;
+}();
+
+}  // namespace
 
 void DnsText::grow(size_t n) {
     const size_t have = static_cast<size_t>(at_ - begin_);
@@ -28,11 +44,11 @@ void DnsText::number(uint64_t n) {
 }
 
 void DnsText::hex(Bytes bytes, bool upper) {
-    const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    const auto& digits = hex_digits[upper];
     char* out = room(2 * bytes.size());
     for (uint8_t b : bytes) {
-        *out++ = digits[b >> 4];
-        *out++ = digits[b & 15];
+        std::memcpy(out, digits[b].data(), 2);
+        out += 2;
     }
     at_ = out;
 }

@@ -2,7 +2,9 @@
 //
 // Specifications: RFC 4347 (1.0), RFC 6347 (1.2), RFC 9147 (1.3), RFC 9146 (connection ids). The handshake messages are TLS's
 // (tls_session.h); here are the records of a datagram and the fragments in them. One record per session, as for TLS. Who is the
-// client is told by the hellos alone: with WebRTC either end may be.
+// client is told by the hellos alone: with WebRTC either end may be. When a session is over, nothing more is wanted; where more
+// comes nevertheless, the first ClientHello of another session of the same addresses and ports is seen.
+#include <algorithm>
 #include <array>
 
 #include "protocol/dissector.h"
@@ -15,6 +17,8 @@ namespace cvf::protocol {
 namespace tls1 {
 
 namespace {
+
+using decode::Reader;
 
 constexpr size_t dtls_header_size = 13;
 
@@ -29,6 +33,25 @@ bool is_dtls_type(uint8_t type) {
 // The ciphertext of DTLS 1.3 has a header of its own, which begins with the bits 001 (RFC 9147 4).
 bool is_dtls13_ciphertext(uint8_t first) {
     return (first & 0xe0) == 0x20;
+}
+
+// The random of the ClientHello that begins a session (message 0, epoch 0) at the beginning of a datagram; empty when it is
+// another message, or in so small a fragment that it does not show.
+Bytes first_random(Bytes datagram) {
+    Reader r(datagram);
+    const auto type = static_cast<ContentType>(r.u8());
+    const uint16_t version = r.u16(), epoch = r.u16();
+    r.skip(8);  // sequence number, length
+    if (type != ContentType::handshake || !is_dtls_version(version) || epoch != 0) return {};
+    const uint8_t message_type = r.u8();
+    r.skip(3);  // length of the message
+    const uint16_t sequence = r.u16();
+    const uint32_t offset = r.u24(), length = r.u24();
+    constexpr size_t random_size = 32, before_random = 2;
+    if (message_type != client_hello || sequence != 0 || offset != 0 || length < before_random + random_size) return {};
+    r.skip(before_random);
+    const Bytes random = r.take(random_size);
+    return r.ok() ? random : Bytes();
 }
 
 class Datagrams final : public Dissector {
@@ -50,12 +73,22 @@ class Datagrams final : public Dissector {
     Session session_{Carrier::dtls};
     std::array<DtlsAssembly, 2> assemblies_;
     Direction client_ = Direction::from_initiator;
-    bool sides_known_ = false, confirmed_ = false, over_ = false, reported_ = false;
+    std::array<uint8_t, 32> random_;  // of the ClientHello that began the session, when it was seen
+    bool sides_known_ = false, confirmed_ = false, over_ = false, reported_ = false, has_random_ = false;
 };
 
 size_t Datagrams::data(Direction dir, Bytes bytes, Context& ctx) {
-    if (over_) return bytes.size();
-    decode::Reader r(bytes);
+    const Bytes random = over_ || !has_random_ ? first_random(bytes) : Bytes();
+    if (over_) {
+        // The same random again is the same hello, late or repeated.
+        if (random.empty() || (has_random_ && std::ranges::equal(random, random_))) return bytes.size();
+        *this = Datagrams();
+    }
+    if (!random.empty() && !has_random_) {
+        has_random_ = true;
+        std::ranges::copy(random, random_.begin());
+    }
+    Reader r(bytes);
     while (r.left() > 0) {
         const uint8_t first = *r.position();
         if (confirmed_ && is_dtls13_ciphertext(first)) {
@@ -121,7 +154,7 @@ bool Datagrams::plain(Direction dir, ContentType type, Bytes body, Context& ctx)
 }
 
 bool Datagrams::handshake(Direction dir, Bytes body, Context& ctx) {
-    decode::Reader r(body);
+    Reader r(body);
     while (r.left() >= dtls_message_header_size) {
         DtlsFragment f;
         f.type = r.u8();

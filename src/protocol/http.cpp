@@ -114,12 +114,12 @@ bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size
     if (role == Role::server && front_ && front_->response_seen) emit_front(ctx);  // its request has still not ended
     const Head::Parsed result = role == Role::client ? head.parse_request(text, false) : head.parse_response(text, false);
     if (result == Head::Parsed::incomplete) {
-        s.scanned = std::max<size_t>(empty_lines(text), 1);
+        s.scanned = static_cast<uint32_t>(std::max<size_t>(empty_lines(text), 1));
         head_ended(s, text);
         return false;
     }
     s.scanned = 0;
-    if (!s.partial.empty()) std::string().swap(s.partial);
+    s.partial.reset();
     if (result == Head::Parsed::malformed && role == Role::client && !confirmed_ && head.parse_simple_request(text)) {
         used = text.size();
         on_request(head, ctx, false);
@@ -144,21 +144,22 @@ bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size
 // Looks for the empty line that ends a head only in bytes not searched before, and keeps a copy of them: they are gone after a
 // gap.
 bool Http::head_ended(Side& s, std::string_view text) {
-    if (s.partial.size() < text.size()) s.partial.append(text.substr(s.partial.size()));
+    if (!s.partial) s.partial = std::make_unique<std::string>();
+    if (s.partial->size() < text.size()) s.partial->append(text.substr(s.partial->size()));
     for (;;) {
         const size_t newline = text.find('\n', s.scanned);
         if (newline == std::string_view::npos) {
-            s.scanned = std::max<size_t>(text.size(), 1);
+            s.scanned = static_cast<uint32_t>(std::max<size_t>(text.size(), 1));
             return false;
         }
         // The end is a line feed followed by an empty line. What follows is not there yet: look again from here.
         const size_t next = newline + 1;
         if (next >= text.size() || (text[next] == '\r' && next + 1 >= text.size())) {
-            s.scanned = std::max<size_t>(newline, 1);
+            s.scanned = static_cast<uint32_t>(std::max<size_t>(newline, 1));
             return false;
         }
         if (text[next] == '\n' || (text[next] == '\r' && text[next + 1] == '\n')) return true;
-        s.scanned = next;
+        s.scanned = static_cast<uint32_t>(next);
     }
 }
 
@@ -216,6 +217,11 @@ void Http::on_request(Head& head, Context& ctx, bool cut) {
         x->sequence = ++sequence_;
         x->request_size = head.size;
         push(x);
+        // The next head comes in the same turn, perhaps in the same instant as what is before it.
+        if (waiting_ > 1 && !pipelined_) {
+            pipelined_ = true;
+            ctx.want(direction_of(Role::server), Want::all);
+        }
         if (!head.violation.empty()) report(head.violation, x, ctx);
     }
     if (cut) {
@@ -261,7 +267,7 @@ Framing Http::response_framing(const Head& head) const {
 bool Http::on_response(Head& head, Context& ctx, bool cut) {
     Side& s = side(Role::server);
     // A request that has not ended in what was seen, and will not: its response is here.
-    if (!front_ && side(Role::client).phase == Phase::head && !side(Role::client).partial.empty()) salvage(Role::client, ctx);
+    if (!front_ && side(Role::client).phase == Phase::head && side(Role::client).partial) salvage(Role::client, ctx);
     if (over_) return false;
     if (!front_) {
         confirm(head, ctx);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "protocol/dissector.h"
@@ -26,10 +27,11 @@ struct Side {
     bool begun = false;       // a message has begun: `start` holds
     bool salvaged = false;    // the record of the head being received was written already
     bool after_loss = false;  // bytes were lost since the last message
+    uint32_t scanned = 0;     // bytes of an incomplete head in which its end is not
     int64_t start = 0;        // time of its first byte
-    size_t scanned = 0;       // bytes of an incomplete head in which its end is not
     Body body;
-    std::string partial;  // copy of an incomplete head: what a gap leaves of it
+    // Copy of an incomplete head: what a gap leaves of it. Null nearly always, and an idle connection is small.
+    std::unique_ptr<std::string> partial;
 };
 
 class Http final : public Dissector {
@@ -72,7 +74,8 @@ class Http final : public Dissector {
     bool client_known_ = false;
     bool confirmed_ = false;
     bool named_ = false;
-    bool over_ = false;  // handed over, or of no interest
+    bool over_ = false;       // handed over, or of no interest
+    bool pipelined_ = false;  // more than one response is on its way: where the next begins can't be foretold
     uint8_t version_ = 255;
     bool response_repeated_ = false;
     uint32_t sequence_ = 0;

@@ -27,6 +27,10 @@ void Http::message_ended(Role role, Context& ctx) {
         front_->response_end = ctx.now;
     }
     if (front_ && front_->request_done && front_->response_done) emit_front(ctx);
+    if (pipelined_ && waiting_ < 2 && !over_) {
+        pipelined_ = false;
+        ctx.want(direction_of(Role::server), Want::heads);
+    }
 }
 
 void Http::gap(Direction dir, uint64_t bytes, Context& ctx) {
@@ -62,18 +66,17 @@ void Http::gap(Direction dir, uint64_t bytes, Context& ctx) {
 // Takes what there is of a head that will not be completed.
 void Http::salvage(Role role, Context& ctx) {
     Side& s = side(role);
-    if (s.partial.empty()) return;
-    const std::string partial = std::move(s.partial);
-    s.partial.clear();
+    if (!s.partial) return;
+    const std::unique_ptr<std::string> partial = std::move(s.partial);
     s.scanned = 0;
     if (s.salvaged) return;
     Head head;
     if (role == Role::client) {
-        if (head.parse_request(partial, true) != Head::Parsed::complete) return;
+        if (head.parse_request(*partial, true) != Head::Parsed::complete) return;
         on_request(head, ctx, true);
         s.salvaged = true;
     } else {
-        if (head.parse_response(partial, true) != Head::Parsed::complete) return;
+        if (head.parse_response(*partial, true) != Head::Parsed::complete) return;
         if (on_response(head, ctx, true) && front_ && front_->response_seen) emit_front(ctx);
         response_head_ = nullptr;
     }
@@ -87,7 +90,7 @@ void Http::lose(Role role, Context& ctx) {
     s.begun = s.salvaged = false;
     s.after_loss = true;
     s.scanned = 0;
-    std::string().swap(s.partial);
+    s.partial.reset();
     if (!in_body) return;
     if (role == Role::client) {
         if (!receiving_) return;

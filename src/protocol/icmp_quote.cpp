@@ -11,7 +11,6 @@ namespace {
 
 using decode::Bytes;
 using decode::load_be16;
-using decode::load_be32;
 using record::Field;
 
 constexpr size_t icmp_header = 8;

@@ -3,7 +3,8 @@
 // Specifications: RFC 9000 (transport), RFC 9001 (TLS, Initial keys), RFC 9369 (version 2), RFC 8999 (what all versions share).
 // Initial packets can be opened by anyone who sees the first one; the TLS hellos inside are tls_session.h's. One record per
 // connection, when both hellos are known and the client has gone on to send data, or gave up; at the latest when the conversation
-// ends. Then nothing more is wanted.
+// ends. Then nothing more is wanted; where more comes nevertheless, another connection of the same addresses and ports is seen to
+// begin.
 #include <algorithm>
 #include <array>
 
@@ -38,6 +39,7 @@ class ConnectionId {
         set_ = true;
     }
     Bytes view() const { return {bytes_.data(), size_}; }
+    bool is(Bytes bytes) const { return set_ && std::ranges::equal(view(), bytes); }
 
  private:
     std::array<uint8_t, max_connection_id> bytes_;
@@ -55,7 +57,8 @@ class Connection final : public Dissector {
     Side side(Direction dir) const { return dir == client_ ? Side::client : Side::server; }
     void packet(Direction& dir, const LongHeader& h, Context& ctx);
     void initial(Direction& dir, const LongHeader& h, Context& ctx);
-    void retry(const LongHeader& h);
+    void retry(Direction dir, const LongHeader& h);
+    bool begins_anew(Direction dir, Bytes bytes);
     void version_negotiation(const LongHeader& h);
     bool open(Direction& dir, const LongHeader& h, std::vector<uint8_t>& plain, Context& ctx);
     bool open_as_client(const LongHeader& h, Bytes connection_id, std::vector<uint8_t>& plain);
@@ -77,6 +80,7 @@ class Connection final : public Dissector {
          truncated_ = false;
     bool has_close_ = false;
     int failures_ = 0;
+    int attempts_ = 0;  // Initial packets looked at since the connection was over
     int64_t start_ = 0;
     struct {
         uint64_t code = 0;
@@ -87,7 +91,10 @@ class Connection final : public Dissector {
 };
 
 size_t Connection::data(Direction dir, Bytes bytes, Context& ctx) {
-    if (over_) return bytes.size();
+    if (over_) {
+        if (!begins_anew(dir, bytes)) return bytes.size();
+        *this = Connection();
+    }
     if (start_ == 0) start_ = ctx.now;
     // A datagram may carry several packets (RFC 9000 12.2); one with a short header is the last.
     for (Bytes rest = bytes; !rest.empty();) {
@@ -134,7 +141,7 @@ void Connection::packet(Direction& dir, const LongHeader& h, Context& ctx) {
             zero_rtt_ = true;
             break;
         case PacketType::retry:
-            retry(h);
+            retry(dir, h);
             break;
         case PacketType::handshake:
             break;
@@ -143,12 +150,27 @@ void Connection::packet(Direction& dir, const LongHeader& h, Context& ctx) {
     if (!own.set() && h.type != PacketType::retry) own.assign(h.source);
 }
 
-void Connection::retry(const LongHeader& h) {
+// The keys stay: the client's next Initial packet goes to the new id, opens with keys of it, and is proof that the client
+// believed the Retry too.
+void Connection::retry(Direction dir, const LongHeader& h) {
     if (retry_id_.set() || session_.has_server_hello()) return;  // a second one counts for nothing (RFC 9000 17.2.5.2)
+    if (!sides_known_ || side(dir) == Side::client || !is_genuine_retry(*h.known, key_id_.view(), h.packet)) return;
     retry_id_.assign(h.source);
-    // The client's next Initial goes to this id, and its keys come from it.
-    key_id_.assign(h.source);
-    keys_.emplace(*h.known, h.source);
+}
+
+// Another connection between the same two addresses and ports, once this one is over: a client's Initial packet that opens with
+// keys of its own destination id, which is not one we have seen. Looked for in so many datagrams only: the id is cheap to make up
+// and each costs a derivation.
+bool Connection::begins_anew(Direction dir, Bytes bytes) {
+    if (bytes.size() < min_initial_datagram || (bytes[0] & 0x80) == 0 || (sides_known_ && side(dir) == Side::server))
+        return false;
+    const auto h = read_long_header(bytes);
+    if (!h || !h->known || h->type != PacketType::initial || h->cut || h->destination.size() < min_original_id) return false;
+    for (const ConnectionId* id : {&key_id_, &original_id_, &server_id_, &retry_id_})
+        if (id->is(h->destination)) return false;
+    if (++attempts_ > max_failures) return false;
+    thread_local std::vector<uint8_t> plain;
+    return open_packet(InitialKeys(*h->known, h->destination).client(), h->packet, h->number_offset, plain);
 }
 
 void Connection::version_negotiation(const LongHeader& h) {

@@ -21,6 +21,40 @@ constexpr Salt salts[] = {
     {0x0d, 0xed, 0xe3, 0xde, 0xf7, 0x00, 0xa6, 0xdb, 0x81, 0x93, 0x81, 0xbe, 0x6e, 0x26, 0x9d, 0xcb, 0xf9, 0xbd, 0x2e, 0xd9},
 };
 
+// What a Retry's tag is made with: known to everyone, so that it shows only that the sender saw the Initial packet.
+struct RetrySecret {
+    std::array<uint8_t, 16> key;
+    std::array<uint8_t, 12> nonce;
+};
+constexpr RetrySecret retry_draft25 = {
+    {0x4d, 0x32, 0xec, 0xdb, 0x2a, 0x21, 0x33, 0xc8, 0x41, 0xe4, 0x04, 0x3d, 0xf2, 0x7d, 0x44, 0x30},
+    {0x4d, 0x16, 0x11, 0xd0, 0x55, 0x13, 0xa5, 0x52, 0xc5, 0x87, 0xd5, 0x75}};
+constexpr RetrySecret retry_draft29 = {
+    {0xcc, 0xce, 0x18, 0x7e, 0xd0, 0x9a, 0x09, 0xd0, 0x57, 0x28, 0x15, 0x5a, 0x6c, 0xb9, 0x6b, 0xe1},
+    {0xe5, 0x49, 0x30, 0xf9, 0x7f, 0x21, 0x36, 0xf0, 0x53, 0x0a, 0x8c, 0x1c}};
+constexpr RetrySecret retry_v1 = {
+    {0xbe, 0x0c, 0x69, 0x0b, 0x9f, 0x66, 0x57, 0x5a, 0x1d, 0x76, 0x6b, 0x54, 0xe3, 0x68, 0xc8, 0x4e},
+    {0x46, 0x15, 0x99, 0xd3, 0x5d, 0x63, 0x2b, 0xf2, 0x23, 0x98, 0x25, 0xbb}};
+constexpr RetrySecret retry_v2 = {
+    {0x8f, 0xb4, 0xb0, 0x1b, 0x56, 0xac, 0x48, 0xe2, 0x60, 0xfb, 0xcb, 0xce, 0xad, 0x7c, 0xcc, 0x92},
+    {0xd8, 0x69, 0x69, 0xbc, 0x2d, 0x7c, 0x6d, 0x99, 0x90, 0xef, 0xb0, 0x4a}};
+
+// They changed together with the salts, but for drafts 23 and 24, which share the salt of the next and have no tag.
+const RetrySecret* retry_secret(uint8_t salt) {
+    switch (salt) {
+        case salt_draft23:
+            return &retry_draft25;
+        case salt_draft29:
+            return &retry_draft29;
+        case salt_v1:
+            return &retry_v1;
+        case salt_v2:
+            return &retry_v2;
+        default:
+            return nullptr;
+    }
+}
+
 constexpr Version versions[] = {
     {0x00000001, "1", salt_v1, false},
     {0x6b3343cf, "2", salt_v2, true},
@@ -102,6 +136,25 @@ const Keys& InitialKeys::side(size_t index, std::string_view label) {
     hkdf_expand_label(expand, version_->v2 ? "quicv2 iv" : "quic iv", keys->iv);
     hkdf_expand_label(expand, version_->v2 ? "quicv2 hp" : "quic hp", keys->header_key);
     return *keys;
+}
+
+bool is_genuine_retry(const Version& version, Bytes original, Bytes packet) {
+    constexpr size_t tag_size = 16;
+    const RetrySecret* secret = retry_secret(version.salt);
+    Ciphers& c = ciphers();
+    if (!secret || !c.usable || packet.size() < tag_size || packet.size() > UINT16_MAX || original.size() > UINT8_MAX)
+        return false;
+    const auto size = static_cast<uint8_t>(original.size());
+    uint8_t tag[tag_size];
+    std::copy_n(packet.end() - tag_size, tag_size, tag);
+    EVP_CIPHER_CTX* gcm = c.gcm_context.get();
+    int n = 0;
+    // What is authenticated is the original id, behind its length, and the packet without its tag; there is nothing to decrypt.
+    return EVP_DecryptInit_ex2(gcm, nullptr, secret->key.data(), secret->nonce.data(), nullptr) == 1 &&
+           EVP_DecryptUpdate(gcm, nullptr, &n, &size, 1) == 1 &&
+           EVP_DecryptUpdate(gcm, nullptr, &n, original.data(), static_cast<int>(original.size())) == 1 &&
+           EVP_DecryptUpdate(gcm, nullptr, &n, packet.data(), static_cast<int>(packet.size() - tag_size)) == 1 &&
+           EVP_CIPHER_CTX_ctrl(gcm, EVP_CTRL_AEAD_SET_TAG, tag_size, tag) == 1 && EVP_DecryptFinal_ex(gcm, tag, &n) == 1;
 }
 
 bool open_packet(const Keys& keys, Bytes packet, size_t number_offset, std::vector<uint8_t>& plain) {

@@ -53,6 +53,10 @@ class InitialKeys {
     std::optional<Keys> keys_[2];
 };
 
+// Whether a Retry packet comes from one who saw the Initial packet that went to `original`, by its tag (RFC 9001 5.8, RFC 9369
+// 3.3.3). Never for drafts before 25, which had none.
+bool is_genuine_retry(const Version& version, Bytes original, Bytes packet);
+
 // Removes header protection and decrypts one packet. `packet` is the whole packet, header to tag; its packet number stands at
 // `number_offset`. The frames go into `plain`. False: not this key, or damaged.
 bool open_packet(const Keys& keys, Bytes packet, size_t number_offset, std::vector<uint8_t>& plain);

@@ -9,8 +9,6 @@ using decode::Reader;
 namespace {
 
 constexpr uint8_t long_form = 0x80, fixed_bit = 0x40;
-// A client fills datagrams with Initial packets up to this size (RFC 9000 14.1).
-constexpr size_t min_initial_datagram = 1200;
 
 }  // namespace
 
@@ -44,6 +42,7 @@ std::optional<LongHeader> read_long_header(Bytes bytes) {
         constexpr size_t tag = 16;
         if (r.left() < tag) return std::nullopt;
         h.token = r.take(r.left() - tag);
+        h.packet = bytes;
         return h;
     }
     if (h.type == PacketType::initial) {
@@ -70,8 +69,9 @@ Match match_datagram(Bytes bytes) {
         return Match::no;
     }
     if (!h->known)  // one that only asks which versions there are; its first flight is of full size
-        return is_reserved_version(h->version) && bytes.size() >= min_initial_datagram && h->destination.size() >= 8 ? Match::yes
-                                                                                                                     : Match::no;
+        return is_reserved_version(h->version) && bytes.size() >= min_initial_datagram && h->destination.size() >= min_original_id
+                   ? Match::yes
+                   : Match::no;
     if ((h->first & fixed_bit) == 0) return Match::no;
     switch (h->type) {
         case PacketType::retry:
@@ -82,28 +82,6 @@ Match match_datagram(Bytes bytes) {
             return h->packet.size() >= h->number_offset + 4 ? Match::yes : Match::no;
     }
     return Match::no;
-}
-
-void CryptoStream::add(uint64_t offset, Bytes bytes) {
-    if (offset > max_size || bytes.size() > max_size - offset || bytes.empty()) return;
-    size_t from = static_cast<size_t>(offset), to = from + bytes.size();
-    if (to <= joined_) return;
-    if (pieces_.size() >= max_pieces) return;
-    if (bytes_.size() < to) bytes_.resize(to);
-    std::ranges::copy(bytes, bytes_.begin() + static_cast<ptrdiff_t>(from));
-    if (from > joined_) {
-        pieces_.emplace_back(from, to);
-        return;
-    }
-    joined_ = to;
-    // Pieces that now join, each of which may make another join.
-    for (bool again = true; again;) {
-        again = std::erase_if(pieces_, [&](const auto& piece) {
-                    if (piece.first > joined_) return false;
-                    joined_ = std::max(joined_, piece.second);
-                    return true;
-                }) > 0;
-    }
 }
 
 }  // namespace cvf::protocol::quic_wire

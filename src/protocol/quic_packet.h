@@ -2,9 +2,9 @@
 #pragma once
 
 #include <optional>
-#include <vector>
 
 #include "protocol/dissector.h"
+#include "protocol/pieces.h"
 #include "protocol/quic_crypto.h"
 
 namespace cvf::protocol::quic_wire {
@@ -22,7 +22,7 @@ struct LongHeader {
     Bytes destination, source;              // connection ids
     Bytes token;                            // of Initial and Retry
     Bytes rest;                             // Version Negotiation: the list; unknown versions: everything behind the ids
-    Bytes packet;                           // whole, when it has a length
+    Bytes packet;                           // whole, when it has a length or is a Retry, which fills its datagram
     size_t number_offset = 0;               // of the packet number in `packet`
     bool cut = false;                       // longer than its datagram
 };
@@ -30,21 +30,16 @@ struct LongHeader {
 // The packet at the beginning of `bytes`; nothing when it is none. What a packet without length leaves behind it is part of it.
 std::optional<LongHeader> read_long_header(Bytes bytes);
 
+// A client fills the datagrams of its Initial packets up to this size (RFC 9000 14.1) and sends the first to an id of its own
+// making of this size (7.2).
+inline constexpr size_t min_initial_datagram = 1200, min_original_id = 8;
+
 Match match_datagram(Bytes bytes);
 
-// A CRYPTO stream: pieces in any order, given out as far as they join from the beginning.
-class CryptoStream {
+// A CRYPTO stream of Initial packets: a hello, of which the post-quantum ones have two or three kilobytes.
+class CryptoStream : public Pieces {
  public:
-    void add(uint64_t offset, Bytes bytes);
-    // Joined bytes from the beginning. Valid until the next add().
-    Bytes joined() const { return {bytes_.data(), joined_}; }
-    void reset() { *this = {}; }
-
- private:
-    static constexpr size_t max_size = 32 * 1024, max_pieces = 64;
-    std::vector<uint8_t> bytes_;
-    std::vector<std::pair<size_t, size_t>> pieces_;  // [from, to) beyond what is joined
-    size_t joined_ = 0;
+    CryptoStream() : Pieces(32 * 1024, 64) {}
 };
 
 }  // namespace cvf::protocol::quic_wire

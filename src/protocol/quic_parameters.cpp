@@ -58,6 +58,18 @@ std::string_view in_arena(record::Record& record, const char* begin, const char*
     return record.arena().copy({begin, static_cast<size_t>(end - begin)});
 }
 
+// Of a parameter without a name: 0x and the digits of its id.
+std::string_view number_text(uint64_t id, record::Record& record) {
+    char text[24] = {'0', 'x'};
+    uint8_t big_endian[8];
+    size_t digits = 0;
+    for (int i = 7; i >= 0; --i) {
+        const auto byte = static_cast<uint8_t>(id >> (8 * i));
+        if (byte != 0 || digits > 0 || i == 0) big_endian[digits++] = byte;
+    }
+    return in_arena(record, text, write_hex(text + 2, {big_endian, digits}));
+}
+
 std::string_view value_text(Form form, Bytes value, record::Record& record) {
     char text[256];
     switch (form) {
@@ -107,26 +119,17 @@ void write_transport_parameters(Bytes bytes, record::Record& record) {
         if (r.failed() || size > r.left()) break;
         const Bytes value = r.take(static_cast<size_t>(size));
         const auto* known = std::ranges::find(parameters, id, &Parameter::id);
-        if (known == std::end(parameters)) {
-            if (is_reserved(id)) continue;
-            char name[24] = {'0', 'x'};
-            uint8_t big_endian[8];
-            size_t digits = 0;
-            for (int i = 7; i >= 0; --i) {
-                const auto byte = static_cast<uint8_t>(id >> (8 * i));
-                if (byte != 0 || digits > 0 || i == 0) big_endian[digits++] = byte;
-            }
-            entries[count++] = {in_arena(record, name, write_hex(name + 2, {big_endian, digits})),
-                                value_text(Form::bytes, value, record)};
-            continue;
-        }
-        if (known->form == Form::text) {
+        const bool named = known != std::end(parameters);
+        if (!named && is_reserved(id)) continue;
+        if (named && known->form == Form::text) {
             user_agent = value_text(known->form, value, record);
             continue;
         }
+        const std::string_view name = named ? known->name : number_text(id, record);
+        // A key of a map stands once; the first counts.
         const bool twice =
-            std::ranges::any_of(entries.begin(), entries.begin() + count, [&](const auto& e) { return e.first == known->name; });
-        if (!twice) entries[count++] = {known->name, value_text(known->form, value, record)};
+            std::ranges::any_of(entries.begin(), entries.begin() + count, [&](const auto& e) { return e.first == name; });
+        if (!twice) entries[count++] = {name, value_text(named ? known->form : Form::bytes, value, record)};
     }
     if (count > 0) record.map(record::Field::quic_client_transport_parameters, std::span(entries.data(), count));
     if (!user_agent.empty()) record.text(record::Field::quic_client_user_agent, user_agent);

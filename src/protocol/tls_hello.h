@@ -18,8 +18,7 @@ using decode::Bytes;
 enum class Carrier : uint8_t { tls, dtls, quic };
 
 namespace extension {
-inline constexpr uint16_t server_name = 0, status_request = 5, supported_groups = 10, ec_point_formats = 11,
-                          signature_algorithms = 13, alpn = 16, extended_master_secret = 23, compress_certificate = 27,
+inline constexpr uint16_t server_name = 0, supported_groups = 10, ec_point_formats = 11, signature_algorithms = 13, alpn = 16,
                           session_ticket = 35, pre_shared_key = 41, early_data = 42, supported_versions = 43, key_share = 51,
                           quic_transport_parameters = 57, encrypted_client_hello = 0xfe0d,
                           quic_transport_parameters_draft = 0xffa5;

@@ -194,7 +194,7 @@ std::string_view find(const Name (&names)[n], uint16_t value) {
     return it != names + n && it->value == value ? it->name : std::string_view();
 }
 
-// A hello offers dozens of suites, nearly all from these two pages: looked up without searching.
+// A hello offers dozens of suites, groups and schemes, nearly all from these pages: looked up without searching.
 template <size_t n>
 constexpr std::array<std::string_view, 256> page(const Name (&names)[n], uint16_t high) {
     std::array<std::string_view, 256> out{};
@@ -203,21 +203,44 @@ constexpr std::array<std::string_view, 256> page(const Name (&names)[n], uint16_
     return out;
 }
 constexpr auto ciphers_00 = page(ciphers, 0x00);
+constexpr auto ciphers_13 = page(ciphers, 0x13);
 constexpr auto ciphers_c0 = page(ciphers, 0xc0);
+constexpr auto ciphers_cc = page(ciphers, 0xcc);
+constexpr auto groups_00 = page(groups, 0x00);
+
+// Before TLS 1.3 a scheme was two small numbers, hash and signature, and most of the later ones keep to that range.
+constexpr uint16_t scheme_hashes = 0x0a, scheme_signatures = 0x24;
+constexpr auto small_schemes = [] {
+    std::array<std::string_view, size_t{scheme_hashes} * scheme_signatures> out{};
+    for (const Name& name : signatures)
+        if (name.value >> 8 < scheme_hashes && (name.value & 0xff) < scheme_signatures)
+            out[size_t{name.value} / 256 * scheme_signatures + name.value % 256] = name.name;
+    return out;
+}();
 
 }  // namespace
 
 std::string_view cipher_name(uint16_t value) {
-    const uint8_t high = static_cast<uint8_t>(value >> 8);
-    if (high == 0x00) return ciphers_00[value];
-    if (high == 0xc0) return ciphers_c0[value & 0xff];
-    return find(ciphers, value);
+    switch (value >> 8) {
+        case 0x00:
+            return ciphers_00[value];
+        case 0x13:
+            return ciphers_13[value & 0xff];
+        case 0xc0:
+            return ciphers_c0[value & 0xff];
+        case 0xcc:
+            return ciphers_cc[value & 0xff];
+        default:
+            return find(ciphers, value);
+    }
 }
 
 std::string_view group_name(uint16_t value) {
-    return find(groups, value);
+    return value < groups_00.size() ? groups_00[value] : find(groups, value);
 }
 std::string_view signature_scheme_name(uint16_t value) {
+    const uint16_t hash = value >> 8, signature = value & 0xff;
+    if (hash < scheme_hashes && signature < scheme_signatures) return small_schemes[size_t{hash} * scheme_signatures + signature];
     return find(signatures, value);
 }
 std::string_view alert_name(uint8_t value) {

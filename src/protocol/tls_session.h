@@ -126,7 +126,7 @@ class Session {
 
     Carrier carrier_;
     bool has_client_hello_ = false, has_server_hello_ = false, has_fingerprint_ = false, want_details_ = true;
-    bool hello_retry_ = false, ocsp_stapled_ = false, certificate_requested_ = false, early_data_ended_ = false;
+    bool hello_retry_ = false, ocsp_stapled_ = false, certificate_requested_ = false;
     bool ciphered_[2] = {}, finished_[2] = {}, lost_[2] = {};
     bool established_ = false, failed_ = false;
     struct {

@@ -68,12 +68,12 @@ void read_algorithm(Bytes sequence, std::string& out) {
     const Bytes oid = r.take(tag::oid);
     if (pss_oid == oid) {
         // RFC 4055 3.1: the hash is the first parameter, SHA-1 when absent.
-        out = "SHA1-RSAPSS";
         DerReader parameters(r.take(tag::sequence));
         DerReader hash(DerReader(parameters.take(tag::constructed(0))).take(tag::sequence));
         const Bytes id = hash.take(tag::oid);
-        // 2.16.840.1.101.3.4.2.{1,2,3}
-        if (id.size() == 9 && id[7] == 2) out = id[8] == 1 ? "SHA256-RSAPSS" : id[8] == 2 ? "SHA384-RSAPSS" : "SHA512-RSAPSS";
+        const std::string_view name = hash_name(id);
+        out = id.empty() ? "SHA1" : name.empty() ? dotted(id) : std::string(name);
+        out += "-RSAPSS";
         return;
     }
     const std::string_view name = signature_name(oid);

@@ -79,6 +79,12 @@ constexpr OidName signature_names[] = {
     {"\x2a\x81\x1c\xcf\x55\x01\x83\x75"sv, "SM2-SM3"},
 };
 
+constexpr OidName hash_names[] = {
+    {"\x60\x86\x48\x01\x65\x03\x04\x02\x01"sv, "SHA256"}, {"\x60\x86\x48\x01\x65\x03\x04\x02\x02"sv, "SHA384"},
+    {"\x60\x86\x48\x01\x65\x03\x04\x02\x03"sv, "SHA512"}, {"\x2b\x0e\x03\x02\x1a"sv, "SHA1"},
+    {"\x60\x86\x48\x01\x65\x03\x04\x02\x04"sv, "SHA224"},
+};
+
 constexpr OidName key_names[] = {
     {"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"sv, "RSA"},
     {"\x2a\x86\x48\xce\x3d\x02\x01"sv, "ECDSA"},
@@ -163,6 +169,29 @@ void append_escaped(std::string_view value, std::string& out) {
     }
 }
 
+// RFC 3629 4.
+bool is_utf8(Bytes bytes) {
+    for (size_t i = 0; i < bytes.size();) {
+        const uint8_t lead = bytes[i++];
+        if (lead < 0x80) continue;
+        const size_t more = lead >= 0xc2 && lead < 0xe0   ? 1
+                            : lead >= 0xe0 && lead < 0xf0 ? 2
+                            : lead >= 0xf0 && lead < 0xf5 ? 3
+                                                          : 0;
+        if (more == 0) return false;
+        if (bytes.size() - i < more) return false;
+        for (size_t n = 0; n < more; ++n, ++i) {
+            uint8_t low = 0x80, high = 0xbf;
+            if (n == 0 && lead == 0xe0) low = 0xa0;
+            if (n == 0 && lead == 0xed) high = 0x9f;
+            if (n == 0 && lead == 0xf0) low = 0x90;
+            if (n == 0 && lead == 0xf4) high = 0x8f;
+            if (bytes[i] < low || bytes[i] > high) return false;
+        }
+    }
+    return true;
+}
+
 // One AttributeTypeAndValue as text; the plain value goes to `out` where a field has its own place for it.
 void read_attribute(Bytes content, std::string& text, Name& out) {
     DerReader r(content);
@@ -184,8 +213,11 @@ void read_attribute(Bytes content, std::string& text, Name& out) {
     text += name;
     text += '=';
     append_escaped(plain, text);
-    if (name == "CN" && out.common_names.size() < max_parts) out.common_names.push_back(std::move(plain));
-    if (name == "O" && out.organizations.size() < max_parts) out.organizations.push_back(std::move(plain));
+    if (name == "CN" && out.common_names.size() < max_parts) {
+        out.common_names.push_back(std::move(plain));
+    } else if (name == "O" && out.organizations.size() < max_parts) {
+        out.organizations.push_back(std::move(plain));
+    }
 }
 
 }  // namespace
@@ -203,8 +235,11 @@ Name read_name(Bytes sequence) {
         DerReader attribute_set(rdn.content);
         Element attribute;
         while (part.size() < Certificate::max_text && attribute_set.next(attribute)) {
-            if (!part.empty()) part += '+';
+            const size_t before = part.size();
+            if (before > 0) part += '+';
+            const size_t begin = part.size();
             read_attribute(attribute.content, part, out);
+            if (part.size() == begin) part.resize(before);  // it could not be read
         }
         size += part.size() + 1;
         if (!part.empty()) ++count;
@@ -237,8 +272,13 @@ void append_string(uint8_t type, Bytes content, std::string& out) {
             for (size_t i = 0; i + 3 < content.size(); i += 4) append_utf8(decode::load_be32(content.data() + i), out);
             return;
         case tag::t61_string:
-            // In practice Latin-1, or UTF-8 under the wrong tag.
-            for (const uint8_t c : content) append_utf8(c, out);
+            // In practice UTF-8 under the wrong tag, or Latin-1. What is well-formed UTF-8 with a letter beyond ASCII in it is
+            // hardly ever anything else.
+            if (is_utf8(content)) {
+                out += decode::as_text(content);
+            } else {
+                for (const uint8_t c : content) append_utf8(c, out);
+            }
             return;
         default:
             out += decode::as_text(content);
@@ -270,6 +310,9 @@ std::string dotted(Bytes oid) {
 
 std::string_view signature_name(Bytes oid) {
     return find(signature_names, oid);
+}
+std::string_view hash_name(Bytes oid) {
+    return find(hash_names, oid);
 }
 std::string_view key_name(Bytes oid) {
     return find(key_names, oid);

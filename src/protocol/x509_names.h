@@ -19,6 +19,7 @@ std::string dotted(Bytes oid);
 // Empty when unknown.
 std::string_view signature_name(Bytes oid);
 std::string_view key_name(Bytes oid);
+std::string_view hash_name(Bytes oid);
 struct Curve {
     std::string_view name;
     uint32_t bits;

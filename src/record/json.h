@@ -27,6 +27,10 @@ class Projection {
     // known key.
     static std::expected<Projection, std::string> parse(std::span<const std::string> patterns);
     bool has(Field f) const { return fields_[static_cast<size_t>(f)]; }
+    Projection& operator|=(const Projection& other) {
+        fields_ |= other.fields_;
+        return *this;
+    }
 
  private:
     std::bitset<field_count> fields_;

@@ -4,19 +4,13 @@
 
 namespace cvf::record {
 
-void* Arena::take(size_t bytes, size_t align) {
-    if (!blocks_.empty()) {
-        size_t start = (used_ + align - 1) & ~(align - 1);
-        if (start + bytes <= blocks_.back().size) {
-            used_ = start + bytes;
-            return blocks_.back().memory.get() + start;
-        }
-    }
+void* Arena::take_new_block(size_t bytes, size_t align) {
     // Each block doubles the last, so that a set reaches its working size in a few steps.
-    size_t size = std::max(bytes + align, blocks_.empty() ? size_t{1024} : blocks_.back().size * 2);
-    blocks_.push_back({std::make_unique_for_overwrite<char[]>(size), size});
+    size_ = std::max(bytes + align, std::max<size_t>(1024, size_ * 2));
+    blocks_.push_back({std::make_unique_for_overwrite<char[]>(size_), size_});
+    block_ = blocks_.back().memory.get();  // new[] aligns for any type
     used_ = bytes;
-    return blocks_.back().memory.get();  // new[] aligns for any type
+    return block_;
 }
 
 std::string_view Arena::copy(std::string_view text) {
@@ -32,6 +26,13 @@ void Arena::reset() {
         blocks_.resize(1);
     }
     used_ = 0;
+}
+
+void FieldSet::grow() {
+    auto more = std::make_unique_for_overwrite<Value[]>(capacity_ * 2);
+    std::copy_n(values_.get(), count_, more.get());
+    values_ = std::move(more);
+    capacity_ *= 2;
 }
 
 namespace {

@@ -45,29 +45,38 @@ static_assert(sizeof(Value) == 24);
 // Memory that is given back all at once. Pointers stay valid until reset().
 class Arena {
  public:
-    void* take(size_t bytes, size_t align = 8);
+    void* take(size_t bytes, size_t align = 8) {
+        const size_t start = (used_ + align - 1) & ~(align - 1);
+        if (bytes > size_ || start > size_ - bytes) [[unlikely]]
+            return take_new_block(bytes, align);
+        used_ = start + bytes;
+        return block_ + start;
+    }
     std::string_view copy(std::string_view text);
-    void reset();  // keeps the first block
+    void reset();  // keeps the largest block
 
  private:
     struct Block {
         std::unique_ptr<char[]> memory;
         size_t size;
     };
+    void* take_new_block(size_t bytes, size_t align);
+
     std::vector<Block> blocks_;
-    size_t used_ = 0;  // in the last block
+    char* block_ = nullptr;  // the last one, with its size
+    size_t size_ = 0, used_ = 0;
 };
 
 // A flat list of values with the memory they need. Long-lived sets (an owner's context) are built once and attached to many
 // records.
 class FieldSet {
  public:
-    FieldSet() { values_.reserve(64); }
+    FieldSet() : values_(std::make_unique_for_overwrite<Value[]>(64)), capacity_(64) {}
     FieldSet(const FieldSet&) = delete;
     FieldSet& operator=(const FieldSet&) = delete;
 
     void clear() {
-        values_.clear();
+        count_ = 0;
         arena_.reset();
     }
 
@@ -96,27 +105,34 @@ class FieldSet {
     // Memory for text the caller composes; valid until clear().
     Arena& arena() { return arena_; }
 
-    std::span<const Value> values() const { return values_; }
+    std::span<const Value> values() const { return {values_.get(), count_}; }
     const Value* find(Field f) const {
-        for (const Value& v : values_)
+        for (const Value& v : values())
             if (v.field == f) return &v;
         return nullptr;
     }
-    bool empty() const { return values_.empty(); }
+    bool empty() const { return count_ == 0; }
 
  protected:
     Value& push(Field f, Kind kind, uint32_t size) {
         assert(find(f) == nullptr && "field added twice");
         assert(info(f).kind == kind && "kind differs from the field table");
-        Value& v = values_.emplace_back();
+        if (count_ == capacity_) [[unlikely]]
+            grow();
+        Value& v = values_[count_++];
         v.field = f;
         v.kind = kind;
+        v.short_size = 0;  // so that all four are one store
         v.size = size;
         return v;
     }
 
  private:
-    std::vector<Value> values_;
+    void grow();
+
+    // Not a vector: that would clear each value before it is filled.
+    std::unique_ptr<Value[]> values_;
+    size_t count_ = 0, capacity_;
     Arena arena_;
 };
 

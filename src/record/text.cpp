@@ -16,10 +16,10 @@ constexpr auto two_digits = [] {
     return t;
 }();
 
-// Text of each byte value and its length, for IPv4.
+// Text of each byte value with a dot behind it, and its length with the dot, for IPv4. Copied as one word.
 struct Octet {
-    char text[3];
-    uint8_t size;
+    char text[4];
+    uint32_t size;
 };
 constexpr auto octets = [] {
     std::array<Octet, 256> t{};
@@ -28,6 +28,7 @@ constexpr auto octets = [] {
         if (i >= 100) o.text[o.size++] = static_cast<char>('0' + i / 100);
         if (i >= 10) o.text[o.size++] = static_cast<char>('0' + i / 10 % 10);
         o.text[o.size++] = static_cast<char>('0' + i % 10);
+        o.text[o.size++] = '.';
     }
     return t;
 }();
@@ -49,12 +50,11 @@ inline char* pair(char* out, uint64_t v) {
 
 char* write_ipv4(char* out, const uint8_t* b) {
     for (int i = 0; i < 4; i++) {
-        if (i) *out++ = '.';
         const Octet& o = octets[b[i]];
-        std::memcpy(out, o.text, 3);
+        std::memcpy(out, o.text, 4);
         out += o.size;
     }
-    return out;
+    return out - 1;
 }
 
 char* write_group(char* out, unsigned v) {
@@ -73,26 +73,30 @@ char* write_ipv6(char* out, const uint8_t* b) {
         return write_ipv4(out + 7, b + 12);
     }
     unsigned groups[8];
-    for (int i = 0; i < 8; i++) groups[i] = static_cast<unsigned>(b[2 * i] << 8 | b[2 * i + 1]);
-    // The longest run of two or more zero groups, the first of equals, is "::" (RFC 5952, section 4.2).
-    int best = -1, best_length = 1;
-    for (int i = 0; i < 8;) {
-        int j = i;
-        while (j < 8 && groups[j] == 0) j++;
-        if (j - i > best_length) best = i, best_length = j - i;
-        i = j > i ? j : i + 1;
+    unsigned zero = 0;  // a bit for each group that is zero
+    for (unsigned i = 0; i < 8; i++) {
+        groups[i] = static_cast<unsigned>(b[2 * i] << 8 | b[2 * i + 1]);
+        zero |= static_cast<unsigned>(groups[i] == 0) << i;
     }
-    for (int i = 0; i < 8; i++) {
-        if (i == best) {
-            *out++ = ':';
-            *out++ = ':';
-            i += best_length - 1;
-            continue;
-        }
-        if (i && (best < 0 || i != best + best_length)) *out++ = ':';
+    // The longest run of two or more zero groups, the first of equals, is "::" (RFC 5952, section 4.2). With each step, a bit
+    // stays where a run one group longer begins.
+    unsigned from = 8, length = 0;
+    for (unsigned runs = zero & zero >> 1, n = 2; runs; runs &= zero >> n, n++) {
+        from = static_cast<unsigned>(__builtin_ctz(runs));
+        length = n;
+    }
+    for (unsigned i = 0; i < from; i++) {
         out = write_group(out, groups[i]);
+        *out++ = ':';
     }
-    return out;
+    if (from == 8) return out - 1;
+    if (from == 0) *out++ = ':';
+    *out++ = ':';
+    for (unsigned i = from + length; i < 8; i++) {
+        out = write_group(out, groups[i]);
+        *out++ = ':';
+    }
+    return from + length == 8 ? out : out - 1;
 }
 
 // Days since 1970-01-01 to a date of the proleptic Gregorian calendar, counted in years that begin in March.
@@ -174,12 +178,13 @@ char* write_time(char* out, int64_t unix_ns) {
         kept_second = seconds;
     }
     std::memcpy(out, kept, 20);
-    auto ns = static_cast<uint64_t>(rest);
-    out[20] = static_cast<char>('0' + ns / 100'000'000);
-    pair(out + 21, ns / 1'000'000 % 100);
-    pair(out + 23, ns / 10'000 % 100);
-    pair(out + 25, ns / 100 % 100);
-    pair(out + 27, ns % 100);
+    const auto ns = static_cast<uint32_t>(rest);
+    const uint32_t high = ns / 10'000, low = ns % 10'000, middle = high / 100;
+    out[20] = static_cast<char>('0' + middle / 100);
+    pair(out + 21, middle % 100);
+    pair(out + 23, high % 100);
+    pair(out + 25, low / 100);
+    pair(out + 27, low % 100);
     out[29] = 'Z';
     return out + 30;
 }

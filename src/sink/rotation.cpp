@@ -89,11 +89,12 @@ std::expected<std::string, int> rotate_away(const std::string& path, int64_t uni
     for (unsigned number = first; number - first < 1000; ++number) {
         std::string to = name.at(stamp, number);
         if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return to;
-        if (errno == EINVAL && ::access(to.c_str(), F_OK) != 0) {  // a file system without RENAME_NOREPLACE
+        const int failed = errno;
+        if (failed == EINVAL && ::access(to.c_str(), F_OK) != 0) {  // a file system without RENAME_NOREPLACE
             if (::rename(path.c_str(), to.c_str()) == 0) return to;
             return std::unexpected(errno);
         }
-        if (errno != EEXIST && errno != EINVAL) return std::unexpected(errno);
+        if (failed != EEXIST && failed != EINVAL) return std::unexpected(failed);
     }
     return std::unexpected(EEXIST);
 }

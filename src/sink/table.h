@@ -64,6 +64,11 @@ class RowLimit {
         if (shown_ < rows_) return ++shown_, true;
         return ++skipped_, false;
     }
+    // Rows held back, once the second in which they were is over.
+    uint64_t take_due(std::chrono::steady_clock::time_point now) {
+        return now - start_ >= std::chrono::seconds(1) ? take_skipped() : 0;
+    }
+    bool any_skipped() const { return skipped_ > 0; }
     // Rows held back since the last call.
     uint64_t take_skipped() {
         const uint64_t n = skipped_;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -16,7 +17,8 @@ constexpr size_t kept_capacity = 256 * 1024;  // a buffer that a burst made bigg
 
 class ThreadedSink final : public Sink {
  public:
-    ThreadedSink(std::unique_ptr<Sink> inner, ThreadedOptions options) : inner_(std::move(inner)), options_(options) {
+    ThreadedSink(std::unique_ptr<Sink> inner, ThreadedOptions options)
+        : inner_(std::move(inner)), options_(options), wake_bytes_(std::min(options.wake_bytes, options.buffer_bytes / 4)) {
         sigset_t all, before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -35,8 +37,8 @@ class ThreadedSink final : public Sink {
             }
             filling_.append(lines);
             filling_records_ += records;
-            wake = sleeping_;
-            sleeping_ = false;
+            wake = sleeping_ || (resting_ && filling_.size() >= wake_bytes_);
+            if (wake) sleeping_ = resting_ = false;
         }
         if (wake) work_.notify_one();
     }
@@ -93,7 +95,8 @@ class ThreadedSink final : public Sink {
             filling_records_ = 0;
             lock.unlock();
 
-            if (!writing.empty()) inner_->write(writing, records);
+            const bool wrote = !writing.empty();
+            if (wrote) inner_->write(writing, records);
             writing.clear();
             if (writing.capacity() > kept_capacity) writing.shrink_to_fit();
             if (flush != flush_done_) inner_->flush();
@@ -108,17 +111,28 @@ class ThreadedSink final : public Sink {
             if (last) ended_ = true;
             done_.notify_all();
             if (last) return;
+            if (wrote) rest(lock);
         }
+    }
+
+    void rest(std::unique_lock<std::mutex>& lock) {
+        resting_ = true;
+        work_.wait_for(lock, options_.rest,
+                       [this] { return finished_ || flush_done_ != flush_wanted_ || filling_.size() >= wake_bytes_; });
+        resting_ = false;
     }
 
     std::unique_ptr<Sink> inner_;
     const ThreadedOptions options_;
+    const size_t wake_bytes_;
     std::mutex mutex_;
     std::condition_variable work_, done_;
     std::string filling_;
     size_t filling_records_ = 0;
     uint64_t flush_wanted_ = 0, flush_done_ = 0;
-    bool sleeping_ = false, finished_ = false, ended_ = false;
+    // What the thread waits for: anything at all, or for enough.
+    bool sleeping_ = false, resting_ = false;
+    bool finished_ = false, ended_ = false;
     std::atomic<uint64_t> lost_{0};
     std::thread thread_;
 };

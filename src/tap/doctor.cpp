@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <map>
+#include <utility>
 
 #include "host/cgroup.h"
 #include "tap/endpoint_load.h"
@@ -21,16 +23,22 @@ struct Feature {
     std::vector<const char*> programs;  // all are needed
     const char* lost;
     const char* since;  // the kernel that brought it
+    // Other programs that do as well; all of one list are needed.
+    struct Instead {
+        std::vector<const char*> programs;
+        const char* how;
+    };
+    std::vector<Instead> instead = {};
 };
 
 const std::vector<Feature>& features() {
     static const std::vector<Feature> all = {
         {"endpoint tap", {"cvf_egress", "cvf_ingress"}, "all live traffic: packets, bytes and payload of every socket", "5.10"},
-        {"owner at creation", {"cvf_sock_create"}, "the process of sockets made from now on that never send or receive", "5.10"},
+        {"owner at creation", {"cvf_sock_create"}, "the process of datagram sockets that never send or receive", "5.10"},
         {"end of datagram sockets", {"cvf_sock_release"}, "the exact end of UDP conversations (they end by silence)", "5.10"},
         {"handshakes",
          {"cvf_sockops"},
-         "accepted connections before their first data; both ends of a local conversation as one",
+         "who connects or listens; accepted connections before their first data; both ends of a local conversation as one",
          "5.10"},
         {"end of TCP sockets",
          {"cvf_destroy"},
@@ -39,7 +47,9 @@ const std::vector<Feature>& features() {
         {"owner by use",
          {"cvf_send", "cvf_receive"},
          "the right process of accepted, inherited and passed sockets (the creator's or none is told)",
-         "6.3"},
+         "6.3",
+         {{{"cvf_send4", "cvf_send6", "cvf_receive4", "cvf_receive6"}, "by tracing the kernel's functions, as before 6.3"},
+          {{"cvf_read"}, "of TCP alone and by reading alone: this kernel is older than 6.3 and can't trace functions"}}},
         {"sockets older than the agent",
          {"cvf_holders"},
          "the owners of sockets that were there before the start",
@@ -50,7 +60,11 @@ const std::vector<Feature>& features() {
          "5.10 with BTF"},
         {"retransmissions", {"cvf_retransmit"}, "events of retransmitted segments", "5.10 with BTF"},
         {"resets", {"cvf_reset_sent", "cvf_reset_received"}, "events of resets, also those to closed ports", "5.10 with BTF"},
-        {"connection failures", {"cvf_state"}, "events of refused and timed-out connections and of listeners", "5.10 with BTF"},
+        {"connection failures",
+         {"cvf_failed"},
+         "events of refused and timed-out connections",
+         "5.14",
+         {{{"cvf_state"}, "by looking at each change of a connection's state, as before 5.14"}}},
         {"drop reasons", {"cvf_drop"}, "events of dropped packets with the kernel's reason", "5.17"},
         {"processes",
          {"cvf_exec", "cvf_fork", "cvf_exit"},
@@ -60,20 +74,37 @@ const std::vector<Feature>& features() {
     return all;
 }
 
-std::string mend(int error, const char* since) {
-    utsname u{};
-    uname(&u);
-    if (error == EPERM || error == EACCES) {
-        if (geteuid() != 0) return "run as root, or give the program CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_DAC_READ_SEARCH";
-        return "the kernel refuses it to root too: look for lockdown mode, a security module, or a container without CAP_BPF and "
-               "CAP_PERFMON";
-    }
-    if (access("/sys/kernel/btf/vmlinux", R_OK) != 0)
-        return fmt::format("this kernel ({}) has no BTF: take one built with CONFIG_DEBUG_INFO_BTF=y", u.release);
-    return fmt::format("needs kernel {}; this is {}", since, u.release);
+// "6.1.0-56-cloud-amd64" -> 6, 1. Zeros where there is no number.
+std::pair<unsigned, unsigned> version_of(std::string_view text) {
+    std::pair<unsigned, unsigned> v{0, 0};
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v.first);
+    if (error == std::errc() && end != text.data() + text.size() && *end == '.')
+        std::from_chars(end + 1, text.data() + text.size(), v.second);
+    return v;
+}
+
+Refusal refusal_of(const ProgramProbe& p, const char* since, const utsname& kernel) {
+    return {p.error, p.judged, since, kernel.release, geteuid() == 0, access("/sys/kernel/btf/vmlinux", R_OK) == 0};
 }
 
 }  // namespace
+
+std::string how_to_mend(const Refusal& r) {
+    // A verifier's verdict may come as EACCES too; then privileges are not what is missing.
+    if (!r.judged && (r.error == EPERM || r.error == EACCES)) {
+        if (!r.root) return "run as root, or give the program CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON and CAP_DAC_READ_SEARCH";
+        return "the kernel refuses it to root too: look for lockdown mode, a security module, or a container without CAP_BPF and "
+               "CAP_PERFMON";
+    }
+    if (version_of(r.release) < version_of(r.since)) return fmt::format("needs kernel {}; this is {}", r.since, r.release);
+    if (!r.btf) return fmt::format("this kernel ({}) has no BTF: take one built with CONFIG_DEBUG_INFO_BTF=y", r.release);
+    if (r.judged)
+        return fmt::format(
+            "this kernel ({}) is new enough, but its verifier refuses the program: report it with what "
+            "`cvf doctor --verbose` says",
+            r.release);
+    return fmt::format("this kernel ({}) is new enough, but was built without what the program hooks into", r.release);
+}
 
 std::vector<Finding> examine() {
     std::map<std::string, ProgramProbe> probes;
@@ -85,6 +116,8 @@ std::vector<Finding> examine() {
     if (old) probe(endpoint_object(true));
     probe(events_object(old));
 
+    utsname kernel{};
+    uname(&kernel);
     std::vector<Finding> findings;
     for (const Feature& f : features()) {
         Finding& finding = findings.emplace_back();
@@ -96,7 +129,14 @@ std::vector<Finding> examine() {
             if (!p.error || !finding.ok) continue;
             finding.ok = false;
             finding.detail = fmt::format("{}: {}", program, p.reason.empty() ? std::strerror(p.error) : p.reason);
-            finding.how_to_mend = mend(p.error, f.since);
+            finding.how_to_mend = how_to_mend(refusal_of(p, f.since, kernel));
+        }
+        for (const auto& [programs, how] : f.instead) {
+            if (finding.ok) break;
+            finding.ok = std::none_of(programs.begin(), programs.end(), [&](const char* p) { return probes[p].error != 0; });
+            if (!finding.ok) continue;
+            finding.detail = how;
+            finding.how_to_mend.clear();
         }
     }
     Finding cgroups{"cgroup v2 tree", true, "all live traffic: the tap attaches to it", {}, {}};

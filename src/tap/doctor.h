@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cvf::tap {
@@ -18,6 +19,16 @@ struct Finding {
 
 // Essential ones first. The tap works when the first two are ok.
 std::vector<Finding> examine();
+
+// What there is to do about a program that the kernel does not take. One line, not empty.
+struct Refusal {
+    int error = 0;
+    bool judged = false;       // the verifier has read the program and found fault with it
+    std::string_view since;    // the kernel that brought what it needs: "6.3", "5.10 with BTF"
+    std::string_view release;  // the running kernel, as uname says
+    bool root = false, btf = true;
+};
+std::string how_to_mend(const Refusal& refusal);
 
 // Traffic that no endpoint tap can see, whatever the kernel: one line each.
 std::vector<std::string> out_of_reach();

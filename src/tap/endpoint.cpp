@@ -12,12 +12,14 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <mutex>
 #include <vector>
 
 #include "bpf/shared.h"
 #include "host/cgroup.h"
 #include "host/clock.h"
 #include "tap/endpoint_load.h"
+#include "tap/endpoint_reports.h"
 #include "tap/endpoint_ring.h"
 #include "tap/endpoint_sockets.h"
 #include "tap/endpoint_wants.h"
@@ -30,7 +32,6 @@ namespace {
 // Events wait at most this long in a buffer that does not fill.
 constexpr int latency_ms = 8;
 constexpr uint64_t most_buffers = 64 << 20;
-constexpr uint64_t peer_idle_ns = 15'000'000'000;
 
 // A jiffy: the resolution of the coarse clocks.
 uint64_t tick_ns() {
@@ -45,12 +46,13 @@ uint64_t tick_ns() {
 class Tap final : public EndpointTap {
  public:
     Tap(const EndpointOptions& options, EndpointHandler& handler)
-        : options_(options), table_(options_, handler, clock_, wants_), handler_(handler) {}
+        : options_(options), table_(options_, handler, clock_, wants_), handler_(handler), reports_(table_) {}
 
     ~Tap() override {
         for (auto l = links_.rbegin(); l != links_.rend(); ++l) bpf_link__destroy(*l);
-        if (iteration_ >= 0) close(iteration_);
+        reports_.detach();
         ring_.reset();
+        if (control_) munmap(control_, control_size());
         if (mapped_) munmap(mapped_, mapped_size_);
         if (events_) bpf_object__close(events_);
         if (object_) bpf_object__close(object_);
@@ -60,6 +62,7 @@ class Tap final : public EndpointTap {
     int poll(int timeout_ms) override;
     void set_want(uint64_t cookie, bool egress, Verdict v) override { wants_.verdict(cookie, egress, v); }
     void skip_to(uint64_t cookie, bool egress, uint64_t offset) override { wants_.skip(cookie, egress, offset); }
+    void set_payload(bool on) override;
     void report() override;
     EndpointStats stats() const override;
 
@@ -71,12 +74,9 @@ class Tap final : public EndpointTap {
     }
     int map(const char* name) const { return bpf_object__find_map_fd_by_name(object_, name); }
     bool attach(bpf_program* p);
-    void load_events(uint32_t ring_size, uint32_t secret);
-    bpf_link* iterator(const char* name, int map_fd);
-    void read_all(bpf_link* link, std::vector<cvf_report>* reports);
-    void next_iteration();
-    void end_peer(const cvf_report& r);
-    void iterate();
+    std::expected<void, std::string> map_control();
+    void load_events(uint32_t ring_size, uint32_t secret, bool subtree);
+    static size_t control_size() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
     uint64_t counted(uint32_t what) const;
 
     EndpointOptions options_;
@@ -87,16 +87,15 @@ class Tap final : public EndpointTap {
     std::unique_ptr<EventRing> ring_;
     bpf_object *object_ = nullptr, *events_ = nullptr;
     std::vector<bpf_link*> links_;
-    bpf_link *socket_reports_ = nullptr, *peer_reports_ = nullptr;
+    cvf_control* control_ = nullptr;
+    uint32_t payload_turns_ = 0;  // how often payload has been turned on, 1 to 255; under payload_lock_
+    std::mutex payload_lock_;
     void* mapped_ = nullptr;
     size_t mapped_size_ = 0;
     std::vector<cvf_report> existing_;
     bool more_ = false, first_ = true, old_ = false;
-    int iteration_ = -1;
-    int iteration_step_ = 0;  // 0: none, 1: sockets, 2: peers
-    std::vector<uint8_t> buffer_;
-    size_t carried_ = 0;
-    uint64_t next_second_ = 0, next_report_ = 0, last_lost_ = 0;
+    uint64_t next_second_ = 0, last_lost_ = 0;
+    Reports reports_;
 };
 
 bool Tap::attach(bpf_program* p) {
@@ -118,8 +117,11 @@ std::expected<void, std::string> Tap::start() {
     if (getrandom(&secret, sizeof secret, 0) != sizeof secret) secret = static_cast<uint32_t>(host::monotonic_now());
     uint32_t lines = std::bit_ceil(std::max(options_.max_sockets / 2, 64u));
     bool subtree = !tree->is_root();
-    auto prepare = [&](bpf_object* o) {
-        set_variable(o, "payload_on", options_.payload);
+    const uint32_t most_peers = std::max(options_.max_sockets / 2, 1024u);
+    auto prepare = [&](bpf_object* o, const std::vector<ProgramProbe>& failing) {
+        set_variable(o, "own_at_create", fails(failing, "cvf_sockops"));
+        for (const char* name : owners_by_other_means(failing))
+            if (bpf_program* p = bpf_object__find_program_by_name(o, name)) bpf_program__set_autoload(p, true);
         set_variable(o, "payload_full", options_.payload_full);
         set_variable(o, "first_bytes", options_.first_bytes);
         set_variable(o, "turn_bytes", options_.turn_bytes);
@@ -133,7 +135,7 @@ std::expected<void, std::string> Tap::start() {
         bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "rings"), cpus);
         bpf_map__set_value_size(bpf_object__find_map_by_name(o, "rings"), CVF_RING_HEADER + ring_size + CVF_RING_SLACK);
         bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "wants"), lines);
-        bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "peers"), std::max(options_.max_sockets / 2, 1024u));
+        bpf_map__set_max_entries(bpf_object__find_map_by_name(o, "peers"), most_peers);
     };
     std::vector<ProgramProbe> without;
     std::string error;
@@ -156,6 +158,7 @@ std::expected<void, std::string> Tap::start() {
                                            refused ? " (needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)" : ""));
     }
     table_.set_tick(tick_ns());
+    if (auto mapped = map_control(); !mapped) return mapped;
 
     mapped_size_ = lines * sizeof(cvf_want_line);
     mapped_ = mmap(nullptr, mapped_size_, PROT_READ | PROT_WRITE, MAP_SHARED, map("wants"), 0);
@@ -182,24 +185,44 @@ std::expected<void, std::string> Tap::start() {
         return link != nullptr;
     };
     for (const char* name : {"cvf_sock_create", "cvf_sock_release", "cvf_sockops"}) to_cgroup(name);
-    for (const char* name : {"cvf_send", "cvf_receive", "cvf_destroy"}) attach(program(name));
-    load_events(ring_size, secret);
-    if (bpf_link* holders = iterator("cvf_holders", -1)) read_all(holders, nullptr);
-    socket_reports_ = iterator("cvf_reports", map("sockets"));
-    peer_reports_ = iterator("cvf_peer_reports", map("peers"));
-    if (socket_reports_) read_all(socket_reports_, &existing_);
+    for (const char* name : {"cvf_send", "cvf_receive", "cvf_send4", "cvf_send6", "cvf_sendpage", "cvf_receive4", "cvf_receive6",
+                             "cvf_read", "cvf_destroy"})
+        attach(program(name));
+    load_events(ring_size, secret, subtree);
+    reports_.attach({options_.report_seconds, most_peers, tick_ns()}, object_, control_);
+    reports_.find_holders();
+    existing_ = reports_.sockets();
     for (const char* name : {"cvf_egress", "cvf_ingress"})
         if (!to_cgroup(name))
             return std::unexpected(fmt::format("cannot attach to the cgroup v2 tree{}{}: {}",
                                                options_.cgroup.empty() ? "" : " at ", options_.cgroup, std::strerror(errno)));
-    next_report_ = static_cast<uint64_t>(host::monotonic_now()) + options_.report_seconds * 1'000'000'000ull;
+    reports_.start(static_cast<uint64_t>(host::monotonic_now()));
     return {};
 }
 
-void Tap::load_events(uint32_t ring_size, uint32_t secret) {
+// The programs' variables that change while they run.
+std::expected<void, std::string> Tap::map_control() {
+    void* p = mmap(nullptr, control_size(), PROT_READ | PROT_WRITE, MAP_SHARED, map(".data.control"), 0);
+    if (p == MAP_FAILED) return std::unexpected(fmt::format("cannot map the programs' variables: {}", std::strerror(errno)));
+    control_ = static_cast<cvf_control*>(p);
+    control_->payload = 0;
+    control_->report_all = 1;
+    if (options_.payload) set_payload(true);
+    return {};
+}
+
+void Tap::set_payload(bool on) {
+    const std::lock_guard guard(payload_lock_);
+    if (on == (control_->payload != 0)) return;
+    if (on) payload_turns_ = payload_turns_ % 255 + 1;
+    __atomic_store_n(&control_->payload, on ? payload_turns_ : 0, __ATOMIC_RELAXED);
+}
+
+void Tap::load_events(uint32_t ring_size, uint32_t secret, bool subtree) {
     if (!options_.tcp_events && !options_.process_events) return;
-    auto prepare = [&](bpf_object* o) {
-        set_variable(o, "subtree", !options_.cgroup.empty());
+    auto prepare = [&](bpf_object* o, const std::vector<ProgramProbe>& failing) {
+        set_variable(o, "subtree", subtree);
+        set_variable(o, "last_unsaid", drop_reason_number("NOT_SPECIFIED").value_or(2));
         set_variable(o, "overflow_reason", drop_reason_number("TCP_LISTEN_OVERFLOW").value_or(0));
         set_variable(o, "quiet_reason", drop_reason_number("QUEUE_PURGE").value_or(0));
         set_variable(o, "ring_mask", ring_size - 1);
@@ -210,7 +233,10 @@ void Tap::load_events(uint32_t ring_size, uint32_t secret) {
         bpf_object__for_each_program(p, o) {
             std::string_view name = bpf_program__name(p);
             bool process = name == "cvf_exec" || name == "cvf_fork" || name == "cvf_exit";
-            bpf_program__set_autoload(p, process ? options_.process_events : options_.tcp_events);
+            bool instead = name == "cvf_state";  // only where the other does not load
+            bpf_program__set_autoload(p, process   ? options_.process_events
+                                         : instead ? options_.tcp_events && fails(failing, "cvf_failed")
+                                                   : options_.tcp_events);
         }
     };
     std::vector<ProgramProbe> without;
@@ -221,134 +247,31 @@ void Tap::load_events(uint32_t ring_size, uint32_t secret) {
     bpf_object__for_each_program(p, events_) attach(p);
 }
 
-bpf_link* Tap::iterator(const char* name, int map_fd) {
-    if (!loaded(name)) return nullptr;
-    bpf_iter_link_info info{};
-    bpf_iter_attach_opts options{};
-    options.sz = sizeof options;
-    if (map_fd >= 0) {
-        info.map.map_fd = static_cast<__u32>(map_fd);
-        options.link_info = &info;
-        options.link_info_len = sizeof info;
-    }
-    bpf_link* link = bpf_program__attach_iter(program(name), &options);
-    if (link) links_.push_back(link);
-    return link;
-}
-
-// Reads an iterator to its end; the program runs in this process, at each read.
-void Tap::read_all(bpf_link* link, std::vector<cvf_report>* reports) {
-    int fd = bpf_iter_create(bpf_link__fd(link));
-    if (fd < 0) return;
-    std::vector<uint8_t> buffer(64 * 1024);
-    size_t kept = 0;
-    for (;;) {
-        ssize_t n = read(fd, buffer.data() + kept, buffer.size() - kept);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (n <= 0) break;
-        kept += static_cast<size_t>(n);
-        size_t at = 0;
-        for (; kept - at >= sizeof(cvf_report); at += sizeof(cvf_report))
-            if (reports) std::memcpy(&reports->emplace_back(), buffer.data() + at, sizeof(cvf_report));
-        std::memmove(buffer.data(), buffer.data() + at, kept - at);
-        kept -= at;
-    }
-    close(fd);
-}
-
-// Interim reports: one buffer's worth for each poll, so that many sockets are no peak.
-void Tap::iterate() {
-    if (iteration_step_ == 0) return;
-    if (buffer_.empty()) buffer_.resize(32 * 1024);
-    if (iteration_ < 0) {
-        next_iteration();
-        return;
-    }
-    ssize_t n = read(iteration_, buffer_.data() + carried_, buffer_.size() - carried_);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n <= 0) {
-        close(iteration_);
-        iteration_ = -1;
-        carried_ = 0;
-        iteration_step_++;
-        next_iteration();
-        return;
-    }
-    carried_ += static_cast<size_t>(n);
-    size_t at = 0;
-    for (; carried_ - at >= sizeof(cvf_report); at += sizeof(cvf_report)) {
-        cvf_report r;
-        std::memcpy(&r, buffer_.data() + at, sizeof r);
-        if (iteration_step_ == 2 && (r.now_jiffies - r.last_jiffies) * tick_ns() > peer_idle_ns)
-            end_peer(r);
-        else
-            table_.report(r);
-    }
-    std::memmove(buffer_.data(), buffer_.data() + at, carried_ - at);
-    carried_ -= at;
-}
-
-// A peer of an unconnected socket has no end but its silence.
-void Tap::end_peer(const cvf_report& r) {
-    cvf_peer_key key{};
-    key.cookie = r.socket.parent_cookie;
-    std::memcpy(key.local, r.socket.tuple.local, sizeof key.local);
-    std::memcpy(key.remote, r.socket.tuple.remote, sizeof key.remote);
-    key.local_port = r.socket.tuple.local_port;
-    key.remote_port = r.socket.tuple.remote_port;
-    key.family = r.socket.tuple.family;
-    key.protocol = r.socket.tuple.protocol;
-    bpf_map_delete_elem(map("peers"), &key);
-    table_.closed(r);
-}
-
-void Tap::next_iteration() {
-    bpf_link* link = iteration_step_ == 1 ? socket_reports_ : peer_reports_;
-    if (iteration_step_ == 2 && !link) iteration_step_ = 3;
-    if (iteration_step_ > 2) {
-        iteration_step_ = 0;
-        table_.iteration_ends(static_cast<uint64_t>(host::monotonic_now()));
-        return;
-    }
-    iteration_ = link ? bpf_iter_create(bpf_link__fd(link)) : -1;
-    if (iteration_ < 0) iteration_step_ = 0;
-}
-
 int Tap::poll(int timeout_ms) {
     if (first_) {
         first_ = false;
         table_.existing(existing_);
         existing_ = {};
     }
-    int limit = iteration_step_ ? 0 : more_ ? 1 : latency_ms;
+    int limit = reports_.under_way() ? 0 : more_ ? 1 : latency_ms;
     ring_->wait(timeout_ms < 0 ? limit : std::min(timeout_ms, limit));
     uint64_t before = ring_->delivered();
     uint64_t upto = ring_->drain([this](decode::Bytes record) { table_.event(record); }, more_);
     auto now = static_cast<uint64_t>(host::monotonic_now());
-    iterate();
+    reports_.step();
     if (now >= next_second_) {
         next_second_ = now + 1'000'000'000;
         if (int64_t step = clock_.sample()) handler_.clock_stepped(step, clock_.utc(upto));
         table_.expire(upto);
         uint64_t lost = counted(CVF_C_LOST);
-        // What was lost may have been an opening or a closing: look at all sockets now.
-        bool soon = lost != last_lost_;
+        reports_.second(now, lost != last_lost_);
         last_lost_ = lost;
-        if (iteration_step_ == 0 && socket_reports_ && (soon || now >= next_report_)) {
-            next_report_ = now + std::max(options_.report_seconds, 1u) * 1'000'000'000ull;
-            table_.iteration_begins();
-            iteration_step_ = 1;
-        }
     }
     handler_.caught_up(clock_.utc(upto));
     return static_cast<int>(std::min<uint64_t>(ring_->delivered() - before, INT32_MAX));
 }
 
 void Tap::report() {
-    if (iteration_ >= 0) close(iteration_);
-    iteration_ = -1;
-    iteration_step_ = 0;
-    carried_ = 0;
     // Events younger than the merge's slack are held back; wait until all up to now are out.
     const auto start = static_cast<uint64_t>(host::monotonic_now());
     uint64_t upto = 0;
@@ -356,12 +279,7 @@ void Tap::report() {
         if (i) ring_->wait(1);
         upto = ring_->drain([this](decode::Bytes record) { table_.event(record); }, more_);
     }
-    for (bpf_link* link : {socket_reports_, peer_reports_}) {
-        if (!link) continue;
-        std::vector<cvf_report> reports;
-        read_all(link, &reports);
-        for (const cvf_report& r : reports) table_.report(r);
-    }
+    reports_.all();
     table_.expire(upto, true);
 }
 
@@ -381,6 +299,9 @@ EndpointStats Tap::stats() const {
     s.late_events = ring_->late();
     s.untracked_sockets = counted(CVF_C_UNTRACKED);
     s.payload_bytes = table_.payload_bytes();
+    s.drops_untold = counted(CVF_C_DROPS_UNSAID);
+    s.handshake_packets_cut = table_.handshakes_cut();
+    s.verdicts_without_room = wants_.no_room();
     return s;
 }
 

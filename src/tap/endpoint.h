@@ -6,7 +6,7 @@
 // A conversation between two local sockets appears as two sockets. The kernel takes payload at one of them when it knows the
 // pair; the handler joins them (see `Socket::peer_cookie`).
 //
-// Thread rule: one thread makes all calls, except stop() (any thread) and set_want() (the thread of poll()).
+// Thread rule: one thread makes all calls, except set_payload() (any thread).
 #pragma once
 
 #include <cstdint>
@@ -98,6 +98,9 @@ class EndpointHandler {
     virtual void payload(const Payload& payload) = 0;
     // Interim and, with closed = true, final. After closed nothing of this cookie follows.
     virtual void counters(uint64_t cookie, const Counters& counters, bool closed, int64_t time_ns) = 0;
+    // Has been opened, and was not to be: its other end is the agent's own. Nothing of this cookie follows, and nothing of it is
+    // to be told. A handler that does not know the difference sees it closed.
+    virtual void withdrawn(uint64_t cookie, int64_t time_ns) { counters(cookie, {}, true, time_ns); }
     // Both sockets are ends of one conversation. Payload comes from the first only; the other adds owner, counters and timing.
     // Both have been opened. A pair is told once.
     virtual void paired(uint64_t payload_cookie, uint64_t other_cookie, int64_t time_ns) {
@@ -116,20 +119,23 @@ enum class Verdict : uint8_t { budget, all, heads, none };
 
 struct EndpointOptions {
     std::string cgroup;                // directory to attach to; empty: root of the cgroup v2 tree (mounted privately if need be)
-    bool payload = true;               // false: no payload leaves the kernel
+    bool payload = true;               // false: no payload leaves the kernel, until set_payload(true)
     bool payload_full = false;         // lifts the budget
     uint32_t first_bytes = 16 * 1024;  // of each direction
     uint32_t turn_bytes = 4 * 1024;    // of each later turn
     bool tcp_events = true;
     bool process_events = true;
-    bool watch_self = false;       // see the agent's own sockets
-    uint32_t report_seconds = 10;  // interim counters
+    bool watch_self = false;       // see the agent's own sockets, and who talks to them
+    uint32_t report_seconds = 10;  // interim counters of all sockets; of those that talk, six times as often
     uint32_t buffer_pages = 256;   // per CPU
     uint32_t max_sockets = 131072;
 };
 
 struct EndpointStats {
     uint64_t events = 0, lost_events = 0, late_events = 0, untracked_sockets = 0, payload_bytes = 0;
+    uint64_t drops_untold = 0;           // drop events beyond the rate limit
+    uint64_t handshake_packets_cut = 0;  // of handshakes that had too many: counted by the kernel, their bytes not shown
+    uint64_t verdicts_without_room = 0;  // not heeded: the socket shares its line with two others and keeps the default budget
 };
 
 class EndpointTap {
@@ -144,6 +150,9 @@ class EndpointTap {
     virtual void set_want(uint64_t cookie, bool egress, Verdict verdict) = 0;
     // No payload of this direction before this stream offset (bytes from the first data byte).
     virtual void skip_to(uint64_t cookie, bool egress, uint64_t stream_offset) = 0;
+    // Whether any payload leaves the kernel, from now on, at conversations under way too: those go on where they are, at the
+    // beginning of a turn. Any thread.
+    virtual void set_payload(bool on) = 0;
     // Delivers what has happened until now: waiting events, then the counters of every open socket (closed = false), and
     // handshakes of which nothing has come. For the agent's end, so that what is still open is told with its numbers. Takes some
     // milliseconds.

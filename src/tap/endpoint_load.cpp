@@ -1,5 +1,7 @@
 #include "tap/endpoint_load.h"
 
+#include "bpf/shared.h"  // whose types the skeletons name
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -20,19 +22,41 @@ namespace cvf::tap {
 namespace {
 
 // What libbpf says is kept, not printed: it is told as a finding or an error of ours. Per thread, so that two threads may load.
-thread_local std::string last_said;
+thread_local std::string last_said, last_fault, last_program;
+
+constexpr std::string_view log_begins = "-- BEGIN PROG LOAD LOG --", log_ends = "-- END PROG LOAD LOG --";
 
 int keep(libbpf_print_level level, const char* format, va_list arguments) {
     if (level == LIBBPF_DEBUG) return 0;
-    char line[512];
-    int n = vsnprintf(line, sizeof line, format, arguments);
-    std::string_view said(line, n < 0 ? 0 : std::min<size_t>(static_cast<size_t>(n), sizeof line - 1));
+    va_list again;
+    va_copy(again, arguments);
+    const int n = vsnprintf(nullptr, 0, format, again);
+    va_end(again);
+    if (n <= 0) return 0;
+    // A verifier's log may have megabytes, and its fault stands at the end.
+    std::string text(static_cast<size_t>(n) + 1, 0);
+    vsnprintf(text.data(), text.size(), format, arguments);
+    text.pop_back();
+    std::string_view said = text;
     while (said.ends_with('\n')) said.remove_suffix(1);
     if (said.starts_with("libbpf: ")) said.remove_prefix(8);
-    // The verifier's log follows the first line of a failed load; the line that says why stands before its statistics.
-    if (said.find("-- BEGIN PROG LOAD LOG --") == std::string_view::npos && said.find("failed to load") == std::string_view::npos)
+    if (std::string_view name = said; name.starts_with("prog '")) {
+        name.remove_prefix(6);
+        last_program = name.substr(0, name.find('\''));
+    }
+    // The verifier's log follows the first line of a failed load, in one piece.
+    if (said.find(log_begins) != std::string_view::npos)
+        last_fault = fault_line(said);
+    else if (said.find("failed to load") == std::string_view::npos)
         last_said = said;
     return 0;
+}
+
+// What has been said since it was cleared, as the reason why `program` does not load.
+ProgramProbe refused(std::string program, int result) {
+    ProgramProbe p{std::move(program), -result, {}, !last_fault.empty()};
+    p.reason = p.judged ? last_fault : last_said.empty() ? std::strerror(p.error) : last_said;
+    return p;
 }
 
 void quiet() {
@@ -41,6 +65,36 @@ void quiet() {
 }
 
 }  // namespace
+
+std::string_view fault_line(std::string_view log) {
+    if (size_t at = log.find(log_begins); at != std::string_view::npos) log.remove_prefix(at + log_begins.size());
+    if (size_t at = log.find(log_ends); at != std::string_view::npos) log = log.substr(0, at);
+    while (!log.empty()) {
+        const size_t at = log.rfind('\n');
+        std::string_view line = at == std::string_view::npos ? log : log.substr(at + 1);
+        log = at == std::string_view::npos ? std::string_view() : log.substr(0, at);
+        while (line.ends_with(' ') || line.ends_with('\r')) line.remove_suffix(1);
+        // Behind the fault stand statistics.
+        if (line.empty() || line.starts_with("processed ") || line.starts_with("verification time ") ||
+            line.starts_with("stack depth ") || line.starts_with("max_states_per_insn "))
+            continue;
+        return line;
+    }
+    return {};
+}
+
+bool fails(const std::vector<ProgramProbe>& probes, std::string_view program) {
+    return std::any_of(probes.begin(), probes.end(), [&](const ProgramProbe& p) { return p.error && p.program == program; });
+}
+
+std::vector<const char*> owners_by_other_means(const std::vector<ProgramProbe>& failing) {
+    std::vector<const char*> programs;
+    if (!fails(failing, "cvf_send") && !fails(failing, "cvf_receive")) return programs;
+    for (const char* name : {"cvf_send4", "cvf_send6", "cvf_sendpage", "cvf_receive4", "cvf_receive6"})
+        if (!fails(failing, name)) programs.push_back(name);
+    if (fails(failing, "cvf_receive4") && !fails(failing, "cvf_read")) programs.push_back("cvf_read");
+    return programs;
+}
 
 std::string_view endpoint_object(bool old) {
     size_t size = 0;
@@ -65,7 +119,7 @@ std::vector<ProgramProbe> probe_programs(std::string_view elf) {
         bpf_object__close(o);
     }
     for (const std::string& name : names) {
-        ProgramProbe& probe = probes.emplace_back(ProgramProbe{name, 0, {}});
+        ProgramProbe& probe = probes.emplace_back(ProgramProbe{name, 0, {}, false});
         bpf_object* o = open();
         if (!o) {
             probe.error = errno;
@@ -74,40 +128,48 @@ std::vector<ProgramProbe> probe_programs(std::string_view elf) {
         bpf_program* p = nullptr;
         bpf_object__for_each_program(p, o) bpf_program__set_autoload(p, name == bpf_program__name(p));
         last_said.clear();
-        if (int error = bpf_object__load(o); error != 0) {
-            probe.error = -error;
-            probe.reason = last_said.empty() ? std::strerror(-error) : last_said;
-        }
+        last_fault.clear();
+        if (int error = bpf_object__load(o); error != 0) probe = refused(name, error);
         bpf_object__close(o);
     }
     return probes;
 }
 
-bpf_object* load_object(std::string_view elf, const std::function<void(bpf_object*)>& prepare, std::vector<ProgramProbe>& without,
-                        std::string& error) {
+bpf_object* load_object(std::string_view elf,
+                        const std::function<void(bpf_object*, const std::vector<ProgramProbe>& without)>& prepare,
+                        std::vector<ProgramProbe>& without, std::string& error) {
     quiet();
-    for (bool probed : {false, true}) {
-        if (probed)
-            for (ProgramProbe& p : probe_programs(elf))
-                if (p.error) without.push_back(std::move(p));
+    // Each failure names its program: it is left out, and the rest tried again. That takes as many loads as there are programs
+    // that fail, where probing takes one for each there is, and a load takes a fifth of a second. Probing is for failures without
+    // a name.
+    for (bool probed = false;;) {
         bpf_object* o = bpf_object__open_mem(elf.data(), elf.size(), nullptr);
         if (!o) {
             error = std::strerror(errno);
             return nullptr;
         }
-        prepare(o);
-        if (probed)
-            for (const ProgramProbe& p : without)
-                if (bpf_program* program = bpf_object__find_program_by_name(o, p.program.c_str()))
-                    bpf_program__set_autoload(program, false);
+        prepare(o, without);
+        for (const ProgramProbe& p : without)
+            if (bpf_program* program = bpf_object__find_program_by_name(o, p.program.c_str()))
+                bpf_program__set_autoload(program, false);
         last_said.clear();
-        int result = bpf_object__load(o);
+        last_fault.clear();
+        last_program.clear();
+        const int result = bpf_object__load(o);
         if (result == 0) return o;
         error = std::strerror(-result);
+        const bool named = bpf_object__find_program_by_name(o, last_program.c_str()) && !fails(without, last_program);
         bpf_object__close(o);
-        if (result == -EPERM && probed) break;
+        if (named) {
+            without.push_back(refused(last_program, result));
+        } else if (!probed) {
+            probed = true;
+            for (ProgramProbe& p : probe_programs(elf))
+                if (p.error && !fails(without, p.program)) without.push_back(std::move(p));
+        } else {
+            return nullptr;
+        }
     }
-    return nullptr;
 }
 
 bool set_variable(bpf_object* object, std::string_view name, uint32_t value) {

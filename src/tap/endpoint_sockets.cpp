@@ -7,10 +7,13 @@ namespace cvf::tap {
 
 namespace {
 
-constexpr size_t most_handshakes = 16384, most_early = 1024, most_early_bytes = 64 * 1024;
+constexpr size_t most_handshakes = 16384, most_early = 1024, most_early_bytes = 64 * 1024, most_children = 65536,
+                 most_withheld = 4096, most_released = 4096, most_handshake_packets = 16;
 // A SYN-ACK is repeated for about a minute; what has not become a connection in this time is told as what it is, half-open.
 constexpr uint64_t handshake_wait = 8'000'000'000, early_wait = 1'000'000'000;
 constexpr uint64_t half_open_cookie = 3ull << 62;
+// As the kernel numbers them.
+constexpr uint8_t tcp_close = 7, tcp_listen = 10;
 
 template <typename T>
 T value_at(decode::Bytes b) {
@@ -38,8 +41,10 @@ Owner owner_of(const cvf_owner& o) {
 uint64_t handshake_key(uint32_t netns, uint32_t isn) {
     return static_cast<uint64_t>(netns) << 32 | isn;
 }
-uint64_t listener_key(uint32_t netns, uint16_t port) {
-    return static_cast<uint64_t>(netns) << 16 | port;
+
+bool loopback(uint8_t family, const decode::Address& a) {
+    static constexpr decode::Address one = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+    return family == 4 ? a.bytes[0] == 127 : a == one;
 }
 
 }  // namespace
@@ -66,7 +71,13 @@ void SocketTable::event(decode::Bytes record) {
         case CVF_OPENED:
         case CVF_LISTEN:
             if (!whole(static_cast<cvf_opened*>(nullptr))) return;
-            head.type == CVF_OPENED ? opened(value_at<cvf_opened>(record)) : listen(value_at<cvf_opened>(record));
+            if (head.type == CVF_OPENED) {
+                opened(value_at<cvf_opened>(record));
+            } else {
+                auto o = value_at<cvf_opened>(record);
+                listen(o);
+                state_changed(o, tcp_close, tcp_listen);
+            }
             return;
         case CVF_OWNER:
             if (whole(static_cast<cvf_owner_event*>(nullptr))) owner(value_at<cvf_owner_event>(record));
@@ -84,6 +95,20 @@ void SocketTable::event(decode::Bytes record) {
         default:
             return;
     }
+}
+
+// What no packet tells: a socket begins or ends listening. From the events there are anyway: a program at every change of every
+// state would cost each connection ten runs.
+void SocketTable::state_changed(const cvf_opened& o, uint8_t from, uint8_t to) {
+    if (!options_.tcp_events || o.flags & CVF_S_OWN) return;
+    cvf_tcp_event e{};
+    e.event = o.event;
+    e.tuple = o.tuple;
+    e.owner = o.owner;
+    e.kind = CVF_STATE;
+    e.old_state = from;
+    e.new_state = to;
+    tcp(e);
 }
 
 Socket SocketTable::socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) const {
@@ -108,9 +133,12 @@ Socket SocketTable::socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cooki
     return s;
 }
 
-const SocketTable::Listener* SocketTable::listener_of(uint32_t netns, uint16_t port) const {
-    auto l = listeners_.find(listener_key(netns, port));
-    return l == listeners_.end() ? nullptr : &l->second;
+// A connection to the agent itself, told by where it goes: at once, where pairing takes until it is accepted. An address of
+// another machine at which the agent has a wildcard listener here is none.
+bool SocketTable::reaches_own_listener(const Socket& s) const {
+    if (s.ip_protocol != 6 || !(loopback(s.family, s.remote) || s.remote == s.local)) return false;
+    const Listeners::Found l = listeners_.find(0, s.netns, s.family, s.remote, s.remote_port);
+    return l.one && l.one->own;
 }
 
 void SocketTable::open(const cvf_opened& o, Known& k) {
@@ -126,22 +154,34 @@ void SocketTable::open(const cvf_opened& o, Known& k) {
     s.existed = o.flags & CVF_S_EXISTED;
     s.peer_cookie = o.peer_cookie;
     if (o.tuple.protocol == 6 && s.role != Role::client) {
-        const Listener* l = listener_of(o.event.netns, s.local_port);
-        if (l) s.role = Role::server;
+        uint64_t listener = o.listener_cookie;
+        if (!listener && o.isn_in)
+            if (auto h = handshakes_.find(handshake_key(o.event.netns, o.isn_in)); h != handshakes_.end())
+                listener = h->second.listener;
+        const Listeners::Found l = listener_of(s, listener);
+        if (l.any) s.role = Role::server;
         // Until somebody accepts, the connection is the listener's.
-        if (l && !o.owner.pid) {
-            s.owner = owner_of(l->owner);
-            k.own = l->own;
+        if (l.one && !o.owner.pid) {
+            s.owner = l.one->owner;
+            k.own = l.one->own;
         }
     }
     if (s.role == Role::unknown && s.existed) s.role = Role::client;
     s.own = k.own;
+    k.child_at = no_child;
+    if (cookie & CVF_SYNTHETIC) peers_++;
     if (k.parent) {
         auto& list = children_[k.parent];
-        if (list.size() < 65536) list.push_back(cookie);
+        if (list.size() < most_children) {
+            k.child_at = static_cast<uint32_t>(list.size());
+            list.push_back(cookie);
+        }
     }
-    if (hidden(k)) return;
-    handler_.opened(s, clock_.utc(o.event.time));
+    k.told = options_.watch_self || !(k.own || (s.role != Role::server && reaches_own_listener(s)));
+    if (k.told)
+        handler_.opened(s, clock_.utc(o.event.time));
+    else if (withheld_.size() < most_withheld)
+        withheld_[cookie] = s;
 }
 
 void SocketTable::opened(const cvf_opened& o) {
@@ -150,9 +190,9 @@ void SocketTable::opened(const cvf_opened& o) {
         return;
     }
     auto [at, fresh] = known_.try_emplace(o.event.cookie);
-    if (!fresh) return;
-    open(o, at->second);
-    bool quiet = hidden(at->second);
+    // Not so when an iterator's report was faster than its opening, whose handshake and pair are still to be told.
+    if (fresh) open(o, at->second);
+    const bool quiet = !at->second.told;
     if (o.isn_in && o.flags & CVF_S_SERVER) {
         auto h = handshakes_.find(handshake_key(o.event.netns, o.isn_in));
         if (h != handshakes_.end()) {
@@ -163,7 +203,7 @@ void SocketTable::opened(const cvf_opened& o) {
     if (o.peer_cookie) pair(o.peer_cookie, o.event.cookie, o.event.time);
     auto e = early_.find(o.event.cookie);
     if (e != early_.end()) {
-        if (!quiet) deliver(o.event.cookie, e->second);
+        if (known_.find(o.event.cookie)->second.told) deliver(o.event.cookie, e->second);
         early_.erase(e);
     }
 }
@@ -175,16 +215,51 @@ void SocketTable::pair(uint64_t payload_cookie, uint64_t other, uint64_t time) {
     if (a == known_.end() || a->second.peer == other) return;
     a->second.peer = other;
     b->second.peer = payload_cookie;
-    if (hidden(a->second) || hidden(b->second)) return;
+    if (!a->second.told || !b->second.told) {
+        // What is not told at one end is not to be told at the other.
+        withhold(payload_cookie, a->second, time);
+        withhold(other, b->second, time);
+        return;
+    }
     handler_.paired(payload_cookie, other, clock_.utc(time));
+}
+
+void SocketTable::withhold(uint64_t cookie, Known& k, uint64_t time) {
+    wants_.verdict(cookie, false, Verdict::none);
+    wants_.verdict(cookie, true, Verdict::none);
+    if (!k.told) return;
+    k.told = false;
+    handler_.withdrawn(cookie, clock_.utc(time));
+}
+
+// It was taken for the agent's, and is not. The other end was kept back for this one's sake. What has been withdrawn stays so.
+void SocketTable::reveal(uint64_t cookie, Known& k, uint64_t time) {
+    auto w = withheld_.find(cookie);
+    auto p = known_.find(k.peer);
+    if (k.told || w == withheld_.end() || (p != known_.end() && p->second.own)) return;
+    Socket s = std::move(w->second);
+    withheld_.erase(w);
+    s.own = false;
+    k.told = true;
+    handler_.opened(s, clock_.utc(time));
+    wants_.forget(cookie);
+    if (p == known_.end()) return;
+    wants_.forget(k.peer);
+    reveal(k.peer, p->second, time);
+    if (!p->second.told) return;
+    const bool mine = p->second.elsewhere;
+    handler_.paired(mine ? cookie : k.peer, mine ? k.peer : cookie, clock_.utc(time));
 }
 
 void SocketTable::owner(const cvf_owner_event& e) {
     auto tell = [&](uint64_t cookie) {
-        auto k = known_.find(cookie);
-        if (k == known_.end() || k->second.owner_pid == e.owner.pid) return;
-        k->second.owner_pid = e.owner.pid;
-        if (!hidden(k->second)) handler_.owner_changed(cookie, owner_of(e.owner), clock_.utc(e.event.time));
+        auto at = known_.find(cookie);
+        if (at == known_.end() || at->second.owner_pid == e.owner.pid) return;
+        Known& k = at->second;
+        k.owner_pid = e.owner.pid;
+        const bool was = std::exchange(k.own, (e.flags & CVF_S_OWN) != 0);
+        if (was && !k.own) reveal(cookie, k, e.event.time);
+        if (k.told) handler_.owner_changed(cookie, owner_of(e.owner), clock_.utc(e.event.time));
     };
     tell(e.event.cookie);
     auto list = children_.find(e.event.cookie);
@@ -210,7 +285,7 @@ void SocketTable::payload(const cvf_payload& p, decode::Bytes packet) {
         h.bytes.insert(h.bytes.end(), packet.begin(), packet.end());
         return;
     }
-    if (k->second.elsewhere || hidden(k->second)) return;
+    if (k->second.elsewhere || !k->second.told) return;
     payload_bytes_ += packet.size();
     handler_.payload({p.event.cookie, clock_.utc(p.event.time), p.event.egress != 0, packet, p.length});
 }
@@ -229,7 +304,10 @@ void SocketTable::handshake(const cvf_payload& p, decode::Bytes packet) {
         at->second.listener = p.event.cookie;
     }
     Handshake& h = at->second;
-    if (h.packets.size() >= 16 || h.bytes.size() + packet.size() > most_early_bytes) return;
+    if (h.packets.size() >= most_handshake_packets || h.bytes.size() + packet.size() > most_early_bytes) {
+        handshakes_cut_++;
+        return;
+    }
     h.packets.push_back({p.event.time, p.event.egress != 0, p.length, static_cast<uint32_t>(packet.size()), h.bytes.size()});
     h.bytes.insert(h.bytes.end(), packet.begin(), packet.end());
 }
@@ -268,9 +346,9 @@ void SocketTable::half_open(Handshake& h, uint64_t time) {
     s.role = Role::server;
     s.local_port = p.egress ? from : to;
     s.remote_port = p.egress ? to : from;
-    if (const Listener* l = listener_of(s.netns, s.local_port)) {
+    if (const Listener* l = listener_of(s, h.listener).one) {
         if (l->own && !options_.watch_self) return;
-        s.owner = owner_of(l->owner);
+        s.owner = l->owner;
         s.own = l->own;
     }
     Counters c;
@@ -299,8 +377,8 @@ void SocketTable::expire(uint64_t time, bool all) {
 }
 
 void SocketTable::listen(const cvf_opened& o) {
-    if (listeners_.size() > 65536) return;
-    listeners_[listener_key(o.event.netns, o.tuple.local_port)] = {o.event.cookie, o.owner, (o.flags & CVF_S_OWN) != 0};
+    const Socket s = socket_of(o.tuple, o.event.netns, o.event.cookie);
+    listeners_.add({s.cookie, owner_of(o.owner), (o.flags & CVF_S_OWN) != 0, s.netns, round_, s.family, s.local_port, s.local});
 }
 
 void SocketTable::counters(const cvf_report& r, bool is_closed) {
@@ -337,20 +415,30 @@ void SocketTable::forget(uint64_t cookie) {
     auto k = known_.find(cookie);
     if (k == known_.end()) return;
     wants_.forget(cookie);
-    children_.erase(cookie);
-    if (k->second.parent) {
-        auto list = children_.find(k->second.parent);
-        if (list != children_.end() && (std::erase(list->second, cookie), list->second.empty())) children_.erase(list);
+    withheld_.erase(cookie);
+    if (cookie & CVF_SYNTHETIC) peers_--;
+    if (auto own_list = children_.find(cookie); own_list != children_.end()) {
+        for (uint64_t child : own_list->second)
+            if (auto c = known_.find(child); c != known_.end()) c->second.child_at = no_child;
+        children_.erase(own_list);
+    }
+    if (auto list = children_.find(k->second.parent); k->second.child_at != no_child && list != children_.end()) {
+        // The last one takes its place: a server's peers are many.
+        std::vector<uint64_t>& all = list->second;
+        const uint32_t at = k->second.child_at;
+        all[at] = all.back();
+        known_.find(all[at])->second.child_at = at;
+        all.pop_back();
+        if (all.empty()) children_.erase(list);
     }
     known_.erase(k);
 }
 
 void SocketTable::closed(const cvf_report& r) {
     uint64_t cookie = r.socket.event.cookie;
-    if (r.socket.tuple.state == 10 || r.socket.flags & CVF_S_LISTENER) {
-        auto l = listeners_.find(listener_key(r.socket.event.netns, r.socket.tuple.local_port));
-        if (l != listeners_.end() && l->second.cookie == cookie) listeners_.erase(l);
-    }
+    if (r.socket.tuple.state == tcp_listen || r.socket.flags & CVF_S_LISTENER) listeners_.remove(cookie);
+    if (r.socket.flags & CVF_S_PEERS && released_.size() < most_released) released_.push_back(cookie);
+    if (r.socket.flags & CVF_S_LISTENER && !(r.socket.flags & CVF_S_MET)) state_changed(r.socket, tcp_listen, tcp_close);
     auto k = known_.find(cookie);
     if (k == known_.end()) {
         // The opening was lost; the report has all of it, unless it came from a hook that may not read the tuple.
@@ -359,12 +447,12 @@ void SocketTable::closed(const cvf_report& r) {
         k = known_.find(cookie);
         if (k == known_.end()) return;
     }
-    if (!hidden(k->second)) counters(r, true);
+    if (k->second.told) counters(r, true);
     forget(cookie);
 }
 
 void SocketTable::report(const cvf_report& r) {
-    if (r.socket.tuple.state == 10) listen(r.socket);
+    if (r.socket.tuple.state == tcp_listen) listen(r.socket);
     if (!(r.socket.flags & CVF_S_MET)) return;
     uint64_t cookie = r.socket.event.cookie;
     auto k = known_.find(cookie);
@@ -379,6 +467,7 @@ void SocketTable::report(const cvf_report& r) {
         cvf_owner_event e{};
         e.event = r.socket.event;
         e.owner = r.socket.owner;
+        e.flags = r.socket.flags;
         owner(e);
     }
     bool same = known.packets_out == r.packets_out && known.packets_in == r.packets_in;
@@ -386,7 +475,7 @@ void SocketTable::report(const cvf_report& r) {
     known.bytes_out = r.bytes_out;
     known.packets_in = r.packets_in;
     known.bytes_in = r.bytes_in;
-    if (!same && !hidden(known)) counters(r, false);
+    if (!same && known.told) counters(r, false);
 }
 
 void SocketTable::iteration_ends(uint64_t time) {
@@ -395,7 +484,7 @@ void SocketTable::iteration_ends(uint64_t time) {
         if (k.round + 2 <= round_) gone.push_back(cookie);
     for (uint64_t cookie : gone) {
         const Known& k = known_[cookie];
-        if (!hidden(k)) {
+        if (k.told) {
             Counters c;
             c.packets_out = k.packets_out;
             c.bytes_out = k.bytes_out;
@@ -405,11 +494,12 @@ void SocketTable::iteration_ends(uint64_t time) {
         }
         forget(cookie);
     }
+    listeners_.end_round(round_);
 }
 
 void SocketTable::existing(const std::vector<cvf_report>& reports) {
     for (const cvf_report& r : reports)
-        if (r.socket.tuple.state == 10 && r.socket.tuple.protocol == 6) listen(r.socket);
+        if (r.socket.tuple.state == tcp_listen && r.socket.tuple.protocol == 6) listen(r.socket);
     for (const cvf_report& r : reports) report(r);
     // Pairs: the two sequence numbers of one end are the other's, the other way round. Through address translation too; while
     // data is under way they differ by it, and then the tuple must say so.
@@ -441,7 +531,7 @@ void SocketTable::existing(const std::vector<cvf_report>& reports) {
     };
     auto is_near = [](uint32_t a, uint32_t b) { return static_cast<uint32_t>(a - b + (4u << 20)) < 8u << 20; };
     for (const cvf_report& r : reports) {
-        if (!r.tcp.has_tcp || r.socket.tuple.state == 10 || !(r.socket.flags & CVF_S_MET)) continue;
+        if (!r.tcp.has_tcp || r.socket.tuple.state == tcp_listen || !(r.socket.flags & CVF_S_MET)) continue;
         auto other = by_sequence.find(static_cast<uint64_t>(r.tcp.rcv_nxt) << 32 | r.tcp.snd_nxt);
         const cvf_report* peer = other == by_sequence.end() ? nullptr : other->second;
         if (!peer) {
@@ -451,7 +541,7 @@ void SocketTable::existing(const std::vector<cvf_report>& reports) {
                 peer = t->second;
         }
         if (peer) {
-            bool server = listener_of(r.socket.event.netns, r.socket.tuple.local_port) != nullptr;
+            bool server = listener_of(socket_of(r.socket.tuple, r.socket.event.netns, 0), 0).any;
             uint64_t keeps = server ? peer->socket.event.cookie : r.socket.event.cookie;
             uint64_t other_cookie = server ? r.socket.event.cookie : peer->socket.event.cookie;
             pair(keeps, other_cookie, r.socket.event.time);
@@ -467,12 +557,19 @@ void SocketTable::existing(const std::vector<cvf_report>& reports) {
 void SocketTable::tcp(const cvf_tcp_event& e) {
     auto k = known_.find(e.event.cookie);
     bool known = k != known_.end();
-    if (known && hidden(k->second)) return;
+    if (known && !k->second.told) return;
     TcpEvent t{};
     t.kind = static_cast<TcpEventKind>(e.kind);
     t.time_ns = clock_.utc(e.event.time);
     t.cookie = known ? e.event.cookie : 0;  // not met yet, or closed already: the tuple tells
     t.socket = socket_of(e.tuple, e.event.netns, t.cookie);
+    t.socket.owner = owner_of(e.owner);
+    if (!e.owner.pid && t.socket.netns) {
+        if (const Listener* l = listener_of(t.socket, e.event.cookie).one) {
+            if (l->own && !options_.watch_self) return;
+            t.socket.owner = l->owner;
+        }
+    }
     t.old_state = e.old_state;
     t.new_state = e.new_state;
     t.reason = e.reason;

@@ -6,11 +6,13 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "bpf/shared.h"
 #include "host/clock.h"
 #include "tap/endpoint.h"
+#include "tap/endpoint_listeners.h"
 #include "tap/endpoint_wants.h"
 
 namespace cvf::tap {
@@ -36,7 +38,12 @@ class SocketTable {
     void set_tick(uint64_t ns) { tick_ns_ = ns; }
     uint64_t payload_bytes() const { return payload_bytes_; }
     uint64_t unmatched() const { return unmatched_; }
+    uint64_t handshakes_cut() const { return handshakes_cut_; }
     size_t size() const { return known_.size(); }
+    // Peers of unconnected sockets among them.
+    size_t peers() const { return peers_; }
+    // Unconnected sockets that have been closed since the last call: their peers have ended, and nobody tells it.
+    std::vector<uint64_t> take_released() { return std::exchange(released_, {}); }
 
  private:
     struct Known {
@@ -45,8 +52,11 @@ class SocketTable {
         uint64_t parent = 0;
         uint32_t owner_pid = 0;
         uint32_t round = 0;
+        uint32_t child_at = 0;  // in its parent's list; no_child: it is not in it
         bool own = false, elsewhere = false;
+        bool told = false;  // the handler knows of it
     };
+    static constexpr uint32_t no_child = ~0u;
     struct Held {  // a listener's packets, or a payload that was faster than its socket's opening
         uint64_t time = 0;
         bool egress = false;
@@ -60,11 +70,6 @@ class SocketTable {
         std::vector<Held> packets;
         std::vector<uint8_t> bytes;
     };
-    struct Listener {
-        uint64_t cookie = 0;
-        cvf_owner owner{};
-        bool own = false;
-    };
 
     void opened(const cvf_opened& o);
     void open(const cvf_opened& o, Known& known);
@@ -74,13 +79,18 @@ class SocketTable {
     void deliver(uint64_t cookie, const Handshake& h);
     void half_open(Handshake& h, uint64_t time);
     void tcp(const cvf_tcp_event& e);
+    void state_changed(const cvf_opened& o, uint8_t from, uint8_t to);
     void process(const cvf_process_event& e, decode::Bytes filename);
     void listen(const cvf_opened& o);
     void pair(uint64_t payload_cookie, uint64_t other, uint64_t time);
     void counters(const cvf_report& r, bool closed);
-    bool hidden(const Known& k) const { return k.own && !options_.watch_self; }
     Socket socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) const;
-    const Listener* listener_of(uint32_t netns, uint16_t port) const;
+    Listeners::Found listener_of(const Socket& s, uint64_t cookie) const {
+        return listeners_.find(cookie, s.netns, s.family, s.local, s.local_port);
+    }
+    bool reaches_own_listener(const Socket& s) const;
+    void withhold(uint64_t cookie, Known& k, uint64_t time);
+    void reveal(uint64_t cookie, Known& k, uint64_t time);
     void forget(uint64_t cookie);
 
     const EndpointOptions& options_;
@@ -89,10 +99,13 @@ class SocketTable {
     Wants& wants_;
     boost::unordered_flat_map<uint64_t, Known> known_;
     boost::unordered_flat_map<uint64_t, Handshake> handshakes_;  // by namespace and the opener's initial sequence number
-    boost::unordered_flat_map<uint64_t, Listener> listeners_;    // by namespace and port
+    Listeners listeners_;
     boost::unordered_flat_map<uint64_t, std::vector<uint64_t>> children_;  // of unconnected and MPTCP sockets
-    boost::unordered_flat_map<uint64_t, Handshake> early_;                 // payload before its opening
-    uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, half_opens_ = 0;
+    boost::unordered_flat_map<uint64_t, Socket> withheld_;                 // as they would have been told
+    std::vector<uint64_t> released_;
+    boost::unordered_flat_map<uint64_t, Handshake> early_;  // payload before its opening
+    uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, handshakes_cut_ = 0, half_opens_ = 0;
+    size_t peers_ = 0;
     uint32_t round_ = 0;
 };
 

@@ -2,13 +2,20 @@
 
 A test file is run as `FILE_test.py PATH-OF-cvf [unittest options]`; the path may come from the environment variable CVF instead.
 Exit 77 where this machine can't run it (CVF_NO_SKIP=1: 1), with a line `SKIP: reason`. Everything made here is taken away again.
+
+What the agents have written goes through the schema's judge at the end (tests/schema/validate.mjs): a record that is not valid fails the
+file. With CVF_RECORDS_OUT=FOLDER the records stay there.
 """
+import atexit
 import contextlib
+import ctypes
+import errno
 import json
 import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -18,12 +25,30 @@ import urllib.request
 
 CVF = os.environ.get("CVF", "")
 PYTHON = os.path.realpath(sys.executable)
+JUDGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schema", "validate.mjs")
 _made = 0
+_kept = None  # folder of what all agents have written
+_kept_count = 0
 
 
 def skip_all(reason):
     print("SKIP: " + reason)
     sys.exit(1 if os.environ.get("CVF_NO_SKIP") == "1" else 77)
+
+
+def why_no_kernel():
+    """Why no tap can be had on this machine, asked of bpf() itself; None where one must open."""
+    if os.geteuid() != 0:
+        return "live tests need root"
+    attributes = struct.pack("IIIII", 2, 4, 4, 1, 0).ljust(64, b"\0")  # BPF_MAP_TYPE_ARRAY, one value
+    number = 321 if os.uname().machine == "x86_64" else 280
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.syscall(number, 0, attributes, len(attributes))  # BPF_MAP_CREATE
+    if fd >= 0:
+        os.close(fd)
+    elif ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
+        return "no bpf() here: " + os.strerror(ctypes.get_errno())
+    return None if os.access("/sys/kernel/btf/vmlinux", os.R_OK) else "this kernel has no BTF"
 
 
 def need(*tools):
@@ -34,7 +59,8 @@ def need(*tools):
             skip_all(f"no {tool} here")
 
 
-def main(*tools):
+def main(*tools, agent=True):
+    """Runs the file's tests; `agent`: they need one, and what it needs."""
     global CVF
     if len(sys.argv) > 1 and os.access(sys.argv[1], os.X_OK):
         CVF = sys.argv.pop(1)
@@ -43,15 +69,52 @@ def main(*tools):
         sys.exit("usage: " + sys.argv[0] + " PATH-OF-cvf")
     # So that what was made is taken away when the test is ended from outside, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
-    if os.geteuid() != 0:
-        skip_all("live tests need root")
+    if reason := why_no_kernel():
+        skip_all(reason)
     need("ip", *tools)
     try:
         with Agent() as agent:
             agent.stop()
     except AgentRefused as e:
-        skip_all("the agent can't start here: " + str(e).splitlines()[0])
-    unittest.main(verbosity=2)
+        sys.exit("the agent does not start: " + str(e))
+    ran = unittest.main(verbosity=2, exit=False).result
+    sys.exit(0 if judge() and ran.wasSuccessful() else 1)
+
+
+def keep(path):
+    """Copies the whole lines of a file of records for the judge; of an agent that was killed the last may be torn."""
+    global _kept, _kept_count
+    with open(path, "rb") as f:
+        lines = f.read().rpartition(b"\n")
+    if not lines[1]:
+        return
+    if _kept is None:
+        _kept = os.environ.get("CVF_RECORDS_OUT")
+        if _kept:
+            os.makedirs(_kept, exist_ok=True)
+        else:
+            _kept = tempfile.mkdtemp(prefix="cvf-live-records-")
+            atexit.register(shutil.rmtree, _kept, ignore_errors=True)
+    _kept_count += 1
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    with open(os.path.join(_kept, f"live_{name}_{_kept_count:02}.jsonl"), "wb") as f:
+        f.write(lines[0] + b"\n")
+
+
+def judge():
+    """Whether every record kept is valid; True, and said so, where there is no judge."""
+    if _kept is None:
+        return True
+    if not shutil.which("node"):
+        print("records were not validated: no node here")
+        return True
+    name = os.path.splitext(os.path.basename(sys.argv[0]))[0]
+    files = sorted(os.path.join(_kept, f) for f in os.listdir(_kept) if f.startswith(f"live_{name}_"))
+    sys.stdout.flush()
+    done = subprocess.run(["node", JUDGE, *files])
+    if done.returncode == 77:
+        print("records were not validated: the judge is not installed")
+    return done.returncode in (0, 77)
 
 
 def free_port():
@@ -75,7 +138,8 @@ class AgentRefused(Exception):
 class Agent:
     """`cvf up` with JSON records on standard output, from ready to its end."""
 
-    def __init__(self, *options, stdout=None):
+    def __init__(self, *options, stdout=None, inside=()):
+        """`inside`: words before the command that become it, such as nsenter's."""
         self.folder = tempfile.TemporaryDirectory(prefix="cvf-live-")
         self.token_file = os.path.join(self.folder.name, "token")
         self.port = free_port()
@@ -83,7 +147,7 @@ class Agent:
         self._err_path = os.path.join(self.folder.name, "errors")
         self._err = open(self._err_path, "wb")
         self._out = open(self._out_path, "wb") if stdout is None else stdout
-        self.command = [CVF, "up", "--format", "json", "--listen", f"127.0.0.1:{self.port}", "--token-file", self.token_file, *options]
+        self.command = [*inside, CVF, "up", "--format", "json", "--listen", f"127.0.0.1:{self.port}", "--token-file", self.token_file, *options]
         self.process = subprocess.Popen(self.command, stdout=self._out, stderr=self._err, stdin=subprocess.DEVNULL)
         if not wait_until(lambda: "API at" in self.errors() or self.process.poll() is not None, 20) or self.process.poll() is not None:
             errors = self.errors() or "nothing said"
@@ -103,6 +167,8 @@ class Agent:
         self._err.close()
         if hasattr(self._out, "close"):
             self._out.close()
+        if os.path.exists(self._out_path):
+            keep(self._out_path)
         self.folder.cleanup()
 
     def errors(self):
@@ -137,23 +203,27 @@ class Agent:
 
 
 class Namespaces:
-    """Two network namespaces, `server` (10.231.N.1) and `client` (10.231.N.2), joined by a veth pair."""
+    """Two network namespaces, `server` (10.231.N.1) and `client` (10.231.N.2), joined by a veth pair; with `ipv6` fd00:231:N::1 and ::2 too."""
 
-    def __init__(self):
+    def __init__(self, ipv6=False):
         global _made
         _made += 1
         base = f"cvf{os.getpid() % 100000}{chr(96 + _made)}"
         self.server, self.client = base + "s", base + "c"
         self.server_address, self.client_address = f"10.231.{_made}.1", f"10.231.{_made}.2"
+        self.server_address6, self.client_address6 = f"fd00:231:{_made}::1", f"fd00:231:{_made}::2"
         self._running = []
         try:
             for name in (self.server, self.client):
                 subprocess.run(["ip", "netns", "add", name], check=True)
-                # Neighbour discovery would add conversations nobody asked about.
-                self.run(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6; ip link set lo up")
+                if not ipv6:  # neighbour discovery would add conversations nobody asked about
+                    self.run(name, "sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6")
+                self.run(name, "ip", "link", "set", "lo", "up")
             subprocess.run(["ip", "-n", self.server, "link", "add", "e0", "type", "veth", "peer", "name", "e0", "netns", self.client], check=True)
-            for name, address in ((self.server, self.server_address), (self.client, self.client_address)):
+            for name, address, address6 in ((self.server, self.server_address, self.server_address6), (self.client, self.client_address, self.client_address6)):
                 subprocess.run(["ip", "-n", name, "addr", "add", address + "/24", "dev", "e0"], check=True)
+                if ipv6:
+                    subprocess.run(["ip", "-n", name, "addr", "add", address6 + "/64", "dev", "e0", "nodad"], check=True)
                 subprocess.run(["ip", "-n", name, "link", "set", "e0", "up"], check=True)
         except BaseException:
             self.close()

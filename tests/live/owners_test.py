@@ -1,5 +1,6 @@
 """Who talked to whom: both owners of a conversation, however the server came by its sockets, and before or after the agent."""
 import os
+import subprocess
 import time
 import unittest
 
@@ -43,6 +44,16 @@ while True:
     socket.send_fds(a, [b"x"], [c.fileno()])
     c.close()
 """
+
+
+def cgroup_tree():
+    """Where a whole cgroup v2 tree is mounted in which one may make groups; or None."""
+    with open("/proc/self/mounts") as f:
+        for line in f:
+            _, point, kind, options = line.split()[:4]
+            if kind == "cgroup2" and "rw" in options.split(",") and os.access(point, os.W_OK):
+                return point
+    return None
 
 
 class Owners(unittest.TestCase):
@@ -166,6 +177,34 @@ print(s.getsockname()[1], got.split(b"X-Pid: ")[1].split()[0].decode())""", capt
             self.assert_owners(self.one(agent.records("http", url_path="/passed")), spaces, c.pid, worker)
             self.assert_owners(self.one(agent.records("flow", source_port=int(c.ready))), spaces, c.pid, worker)
             os.kill(worker, 9)
+
+    def test_below_a_cgroup_only_its_processes_and_conversations_are_told(self):
+        tree, made = cgroup_tree(), None
+        if not tree:
+            self.skipTest("no cgroup v2 tree is mounted here, or it can't be written to")
+        try:
+            made = os.path.join(tree, f"cvf-test-{os.getpid()}")
+            os.makedirs(os.path.join(made, "below"))
+            with Agent("--cgroup", made) as agent:
+                inside = [os.path.join(made, "below"), made]
+                pids = []
+                for group in inside + [None]:
+                    p = subprocess.Popen(["sh", "-c", "echo ready; read line; exec true"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                    self.assertEqual(p.stdout.readline(), b"ready\n")
+                    if group:
+                        with open(os.path.join(group, "cgroup.procs"), "w") as f:
+                            f.write(str(p.pid))
+                    p.communicate(b"go\n")
+                    pids.append(p.pid)
+                agent.wait("process", 4)
+                time.sleep(0.3)
+                self.assertEqual(agent.stop(), 0)
+                told = [(r["process.pid"], r["event.action"]) for r in agent.records("process")]
+                self.assertEqual(told, [(p, what) for p in pids[:2] for what in ("exec", "exit")])
+        finally:
+            if made:
+                for folder in (os.path.join(made, "below"), made):
+                    os.rmdir(folder)
 
     def test_a_namespace_made_after_the_start_is_seen(self):
         with Agent() as agent, Namespaces() as spaces:

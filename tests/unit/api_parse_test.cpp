@@ -7,101 +7,12 @@
 #include <fstream>
 
 #include "api/metrics.h"
-#include "api/parse_record.h"
 #include "api/problem.h"
 #include "api/sse.h"
 #include "api/token.h"
-#include "record/json.h"
 
 namespace cvf::api {
 namespace {
-
-using record::Field;
-using record::Record;
-using record::RecordType;
-
-std::string json(const Record& record) {
-    record::Buffer out;
-    record::write_json(record, nullptr, out);
-    return std::string(out.view());
-}
-
-TEST(ParseRecord, gives_back_what_was_written_for_every_kind) {
-    Record record;
-    record.begin(RecordType::dns, 1'700'000'000'123'456'789);
-    const uint8_t v4[] = {10, 0, 0, 1}, v6[16] = {0x20, 1, 0xd, 0xb8}, mac[] = {0, 1, 2, 0xaa, 0xbb, 0xff},
-                  hex[] = {0, 0x7f, 0xff};
-    record.ip(Field::source_address, v4);
-    record.ip(Field::destination_address, v6);
-    record.uint(Field::source_port, UINT64_MAX);
-    record.mac(Field::source_mac, mac);
-    record.text(Field::dns_question_name, "a\"\\\x01ü.example");
-    record.flag(Field::cvf_truncated, true);
-    record.time(Field::event_start, -1);
-    record.sint(Field::cvf_clock_step, INT64_MIN);
-    record.hex(Field::dns_edns_cookie, hex);
-    const std::string_view texts[] = {"one", "", "three"};
-    record.texts(Field::dns_answers, texts);
-    const uint64_t numbers[] = {0, 1, UINT64_MAX};
-    record.uints(Field::dns_answer_ttls, numbers);
-    const std::span<const uint8_t> ips[] = {v4, v6};
-    record.ips(Field::dns_resolved_ip, ips);
-    const std::pair<std::string_view, std::string_view> labels[] = {{"app", "cart"}, {"a.b/c", "\"x\""}};
-    record.map(Field::source_container_label, labels);
-
-    const std::string line = json(record);
-    Record again;
-    const auto parsed = parse_record(line, again);
-    ASSERT_TRUE(parsed) << parsed.error();
-    EXPECT_EQ(json(again), line);
-    EXPECT_EQ(again.type(), RecordType::dns);
-    EXPECT_EQ(again.timestamp(), record.timestamp());
-}
-
-TEST(ParseRecord, leaves_out_what_it_does_not_know_and_what_is_of_another_kind) {
-    Record record;
-    ASSERT_TRUE(
-        parse_record(R"({"@timestamp":"2026-01-02T03:04:05Z","record.type":"dns","from.the.future":[{"a":1}],"source.port":"80",)"
-                     R"("source.address":"10.0.0.300","destination.address":"::1","dns.answers":[1],"source.mac":"00-01"})",
-                     record));
-    EXPECT_EQ(record.find(Field::source_port), nullptr);
-    EXPECT_EQ(record.find(Field::source_address), nullptr);
-    EXPECT_EQ(record.find(Field::dns_answers), nullptr);
-    EXPECT_EQ(record.find(Field::source_mac), nullptr);
-    EXPECT_NE(record.find(Field::destination_address), nullptr);
-}
-
-TEST(ParseRecord, takes_the_same_key_twice_without_harm) {
-    Record record;
-    ASSERT_TRUE(
-        parse_record(R"({"@timestamp":"2026-01-02T03:04:05Z","record.type":"dns","source.port":1,"source.port":2})", record));
-    EXPECT_NE(record.find(Field::source_port), nullptr);
-}
-
-TEST(ParseRecord, tells_what_is_no_record) {
-    Record record;
-    for (const char* bad :
-         {"", "x", "[]", "{}", R"({"@timestamp":"2026-01-02T03:04:05Z"})", R"({"@timestamp":"yesterday","record.type":"dns"})",
-          R"({"@timestamp":"2026-01-02T03:04:05Z","record.type":"nonsense"})", R"({"@timestamp":1,"record.type":"dns"})",
-          R"({"@timestamp":"2026-01-02T03:04:05Z","record.type":"dns"} x)"})
-        EXPECT_FALSE(parse_record(bad, record)) << bad;
-    EXPECT_FALSE(parse_record(std::string(100'000, '['), record)) << "depth is bounded";
-}
-
-TEST(ParseTime, is_the_way_back_of_write_time) {
-    for (const int64_t ns :
-         {int64_t{0}, int64_t{-1}, int64_t{1}, int64_t{1'700'000'000'000'000'001}, int64_t{951'782'400'000'000'000}}) {
-        char text[40];
-        const char* end = record::write_time(text, ns);
-        int64_t back = 7;
-        EXPECT_TRUE(parse_time({text, static_cast<size_t>(end - text)}, back));
-        EXPECT_EQ(back, ns);
-    }
-    int64_t ns = 0;
-    for (const char* bad : {"", "2026-02-30T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "2026-01-01T00:00:00.Z",
-                            "9999-01-01T00:00:00Z", "2026-01-01T00:00:00.1234567890Z", "2026-01-01 00:00:00Z"})
-        EXPECT_FALSE(parse_time(bad, ns)) << bad;
-}
 
 std::string events(std::string_view bytes, size_t step) {
     std::string out;
@@ -132,21 +43,23 @@ TEST(EventParser, keeps_its_bound) {
 
 TEST(Token, file_is_readable_by_its_owner_alone_and_new_each_time) {
     const std::string path = testing::TempDir() + "cvf-token-test/token";
-    const auto first = make_token_file(path);
+    const auto first = make_token();
     ASSERT_TRUE(first) << first.error();
     EXPECT_EQ(first->size(), 64u);
+    EXPECT_NE(*make_token(), *first);
+    EXPECT_EQ(write_token_file(path, "the one before"), std::nullopt);
+    EXPECT_EQ(write_token_file(path, *first), std::nullopt);
     struct stat st{};
     ASSERT_EQ(::stat(path.c_str(), &st), 0);
     EXPECT_EQ(st.st_mode & 07777, 0600u);
     EXPECT_EQ(*read_token_file(path), *first);
-    EXPECT_NE(*make_token_file(path), *first);
     std::ofstream(path) << " \n";
     EXPECT_FALSE(read_token_file(path));
     std::ofstream(path) << "two words\n";
     EXPECT_FALSE(read_token_file(path));
     ::unlink(path.c_str());
     EXPECT_NE(read_token_file(path).error().find(path), std::string::npos);
-    EXPECT_FALSE(make_token_file("/proc/nowhere/token"));
+    EXPECT_TRUE(write_token_file("/proc/nowhere/token", *first));
     ::rmdir((testing::TempDir() + "cvf-token-test").c_str());
 }
 

@@ -47,7 +47,7 @@ struct ApiTest : testing::Test {
         options.listen = "127.0.0.1:0";
         options.token_file = token_file;
         options.version = "1.2.3";
-        options.hub = &hub;
+        options.services.hub = &hub;
         options.metrics = [] { return std::vector<Metric>{Metric::counter("cvf_packets_total", "Packets seen.", 42)}; };
         options.why_not_ready = [this] { return not_ready; };
         options.subscriber_queue_bytes = queue_bytes;
@@ -119,6 +119,31 @@ TEST_F(ApiTest, gives_records_only_to_who_has_the_token) {
     EXPECT_EQ(response.body.find(server->token()), std::string::npos);
 }
 
+TEST_F(ApiTest, leaves_the_token_of_the_server_that_has_its_address_already) {
+    start();
+    const auto first = read_token_file(token_file);
+    ASSERT_TRUE(first);
+    ServerOptions options;
+    options.listen = server->address().substr(std::string_view("http://").size());
+    options.token_file = token_file;
+    options.services.hub = &hub;
+    const auto second = Server::start(std::move(options));
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().find("127.0.0.1"), std::string::npos) << second.error();
+    EXPECT_EQ(read_token_file(token_file), first);
+    EXPECT_NE(fetch("/api/v1/records?types=nonsense").status, 401u) << "and it still opens the door";
+}
+
+TEST_F(ApiTest, has_no_address_where_it_may_not_leave_its_token) {
+    ServerOptions options;
+    options.listen = "127.0.0.1:0";
+    options.token_file = "/proc/nowhere/token";
+    options.services.hub = &hub;
+    const auto refused = Server::start(std::move(options));
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().find("/proc/nowhere"), std::string::npos) << refused.error();
+}
+
 TEST_F(ApiTest, points_at_what_is_wrong_with_a_query) {
     start();
     const auto filter = fetch("/api/v1/records?filter=source.port%20%3D%3D%20");
@@ -156,6 +181,7 @@ TEST_F(ApiTest, streams_to_watch_what_it_asked_for) {
                                             got.emplace_back(line);
                                             return got.size() < 200;
                                         },
+                                        {},
                                         {}});
     ASSERT_TRUE(result) << result.error().text;
     EXPECT_TRUE(connected);
@@ -180,14 +206,14 @@ TEST_F(ApiTest, stops_watch_when_told_and_when_the_agent_ends) {
         std::this_thread::sleep_for(200ms);
         stop = true;
     });
-    EXPECT_TRUE(watch(options, {{}, [](std::string_view) { return true; }, {}}, &stop));
+    EXPECT_TRUE(watch(options, {{}, [](std::string_view) { return true; }, {}, {}}, &stop));
     other.join();
     std::thread ender([&] {
         while (hub.subscribers() == 0) std::this_thread::sleep_for(1ms);
         std::this_thread::sleep_for(50ms);
         server.reset();
     });
-    const auto ended = watch(options, {{}, [](std::string_view) { return true; }, {}});
+    const auto ended = watch(options, {{}, [](std::string_view) { return true; }, {}, {}});
     ender.join();
     ASSERT_FALSE(ended);
     EXPECT_EQ(ended.error().exit_status, 1);
@@ -199,7 +225,7 @@ TEST_F(ApiTest, lets_watch_say_what_to_do) {
     WatchOptions options;
     options.server = server->address();
     options.token_file = token_file;
-    const WatchCallbacks ignore{{}, [](std::string_view) { return true; }, {}};
+    const WatchCallbacks ignore{{}, [](std::string_view) { return true; }, {}, {}};
 
     options.filter = "source.prot == 1";
     auto result = watch(options, ignore);
@@ -245,6 +271,7 @@ TEST_F(ApiTest, tells_a_slow_client_what_it_missed_and_never_waits_for_it) {
                                                 std::this_thread::sleep_for(1500ms);  // the sockets fill, then the queue
                                             return lost == 0 || records < 50'000;
                                         },
+                                        {},
                                         [&](uint64_t n) { lost += n; }});
     ASSERT_TRUE(result) << result.error().text;
     EXPECT_GT(lost, 0u);
@@ -261,7 +288,7 @@ TEST_F(ApiTest, refuses_one_subscriber_too_many) {
         WatchOptions options;
         options.server = server->address();
         options.token_file = token_file;
-        (void)watch(options, {{}, [](std::string_view) { return true; }, {}}, &stop);
+        (void)watch(options, {{}, [](std::string_view) { return true; }, {}, {}}, &stop);
     });
     while (hub.subscribers() == 0) std::this_thread::sleep_for(1ms);
     EXPECT_EQ(fetch("/api/v1/records").status, 503u);

@@ -44,6 +44,28 @@ TEST_F(StreamTest, SegmentsInOrderPassStraightThrough) {
     EXPECT_EQ(stream.offset(), 6u);
 }
 
+TEST_F(StreamTest, OnlySegmentsInTheMiddleOfASkipArePassedOver) {
+    stream.sync(0);
+    EXPECT_FALSE(stream.pass_over(0, 4, 4, false));  // nothing is skipped yet
+    taker.consume = [&](Bytes b) {
+        stream.skip(10);
+        return b.size();
+    };
+    send(0, "head");
+    taker.consume = [](Bytes b) { return b.size(); };
+    EXPECT_FALSE(stream.pass_over(5, 4, 4, false));  // after a hole
+    EXPECT_FALSE(stream.pass_over(4, 3, 4, false));  // cut
+    EXPECT_FALSE(stream.pass_over(4, 4, 4, true));
+    EXPECT_TRUE(stream.pass_over(4, 9, 9, false));
+    EXPECT_EQ(stream.offset(), 13u);
+    EXPECT_EQ(stream.skipped(), 9u);
+    EXPECT_FALSE(stream.pass_over(13, 1, 1, false));  // the consumer is told of the skip's end
+    send(13, "x");
+    send(14, "next");
+    EXPECT_EQ(taker.log, "headnext");
+    EXPECT_EQ(stream.skipped(), 10u);
+}
+
 TEST_F(StreamTest, EarlySegmentsWaitForTheirTurn) {
     stream.sync(0);
     send(6, "gh");
@@ -159,6 +181,53 @@ TEST_F(StreamTest, AGapInsideASkipIsNoLoss) {
     stream.flush(0, budget, taker);
     EXPECT_EQ(taker.log, "abcd");
     EXPECT_EQ(stream.gap_bytes(), 0u);
+}
+
+TEST_F(StreamTest, AHoleInWhatTheKernelWithholdsIsNotWaitedFor) {
+    stream.sync(0);
+    taker.consume = [&](Bytes b) {
+        if (b.size() < 4) return size_t{0};
+        stream.skip(10);
+        return size_t{4};
+    };
+    send(0, "heada");  // the skip goes to 14
+    send(14, "next");
+    EXPECT_EQ(taker.log, "head") << "a capture's hole may be filled yet";
+    stream.acknowledged(0, 18, budget, taker);
+    EXPECT_EQ(taker.log, "headnext");
+    stream.withheld();
+    send(20, "x");  // inside the skip to 28
+    stream.passed_to(0, 25, budget, taker);
+    EXPECT_EQ(stream.offset(), 25u);
+    send(28, "more");
+    EXPECT_EQ(taker.log, "headnextmore");
+    bool told = false;
+    taker.consume = [&](Bytes b) { return told = b.empty(), b.size(); };
+    stream.passed_to(0, 43, budget, taker);
+    EXPECT_FALSE(told) << "more than is withheld has not passed unseen";
+    stream.passed_to(0, 42, budget, taker);
+    EXPECT_TRUE(told);
+    send(42, "", true);
+    EXPECT_EQ(taker.log, "headnextmore.");
+    EXPECT_EQ(stream.offset(), 42u);
+    EXPECT_EQ(stream.skipped(), 30u);
+    EXPECT_EQ(stream.gap_bytes(), 0u);
+    EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(StreamTest, AHoleThatIsNotAllWithheldIsWaitedFor) {
+    stream.sync(0);
+    stream.withheld();
+    taker.consume = [&](Bytes b) {
+        if (taker.got.empty()) stream.skip(10);
+        return b.size();
+    };
+    send(0, "head");
+    send(15, "f");
+    EXPECT_TRUE(stream.waiting());
+    send(14, "e");
+    EXPECT_EQ(taker.log, "headef");
+    EXPECT_TRUE(stream.idle());
 }
 
 TEST_F(StreamTest, MemoryForEarlySegmentsIsBounded) {

@@ -21,6 +21,9 @@ TEST(Target, splits_path_and_query_and_undoes_the_encoding) {
 TEST(Target, of_absolute_form_loses_its_authority) {
     EXPECT_EQ(parse_target("http://host:80/a?b=c")->path, "/a");
     EXPECT_EQ(parse_target("http://host")->path, "/");
+    EXPECT_EQ(parse_target("http://host?x=1#f")->path, "/");
+    EXPECT_EQ(parse_target("http://host?x=1&y=/a")->parameter("x"), "1") << "no path is no reason to lose the query";
+    EXPECT_EQ(parse_target("https://host#f")->path, "/");
 }
 
 TEST(Target, with_broken_encoding_is_refused) {
@@ -45,10 +48,13 @@ TEST(Place, is_a_host_with_port_or_a_unix_socket) {
     EXPECT_EQ(parse_place("http://127.0.0.1:7380")->port, 7380);
     EXPECT_EQ(parse_place("http://[::1]:81/")->host, "::1");
     EXPECT_EQ(parse_place("http://[::1]:81/")->authority(), "[::1]:81");
+    EXPECT_EQ(parse_place("https://host")->port, 443);
+    EXPECT_TRUE(parse_place("https://host:7380")->tls);
+    EXPECT_FALSE(parse_place("http://host")->tls);
     EXPECT_EQ(parse_place("unix:/run/x.sock")->unix_path, "/run/x.sock");
     EXPECT_EQ(parse_place("/run/x.sock")->unix_path, "/run/x.sock");
     for (const char* bad :
-         {"", "https://a", "http://", "http://a:b", "http://a:70000", "http://a/b", "http://::1", "http://[::1", "http://u@h"})
+         {"", "https://", "http://", "http://a:b", "http://a:70000", "http://a/b", "http://::1", "http://[::1", "http://u@h"})
         EXPECT_FALSE(parse_place(bad)) << bad;
     EXPECT_FALSE(parse_place("unix:/" + std::string(200, 'x')));
     EXPECT_FALSE(parse_host_port("127.0.0.1"));

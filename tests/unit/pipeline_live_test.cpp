@@ -197,6 +197,23 @@ TEST_F(LiveTest, OwnSocketsAndListenersAreNoConversations) {
     EXPECT_EQ(shard->tracker().size(), 0u);
 }
 
+TEST_F(LiveTest, OwnSocketsThatAreWatchedAreMarked) {
+    live = nullptr;  // before the next takes its place at the shard
+    live = std::make_unique<Live>(LiveOptions{.watch_self = true}, *shard, *owners);
+    tap::Socket own = socket(8, false, 7);
+    own.own = true;
+    live->opened(socket(7, true), t0);
+    live->opened(own, t0);
+    tap::Socket other = socket(9, true);
+    other.local_port = 40001;
+    live->opened(other, t0);
+    for (uint64_t cookie : {7, 8, 9}) close(cookie, 1, 1);
+    auto flows = records("flow");
+    ASSERT_EQ(flows.size(), 2u);
+    EXPECT_TRUE(has(flows[0], "\"cvf.self\":true")) << flows[0];
+    EXPECT_FALSE(has(flows[1], "cvf.self")) << flows[1];
+}
+
 TEST_F(LiveTest, AnAddressThatDiffersOnTheWireIsTheTranslatedOne) {
     live->opened(socket(7, true), t0);
     payload(7, true, ipv4(6, tcp(40000, 8080, 16, "x"), {.source = 1, .destination = 9}));
@@ -205,6 +222,116 @@ TEST_F(LiveTest, AnAddressThatDiffersOnTheWireIsTheTranslatedOne) {
     EXPECT_TRUE(has(records("flow")[0], "\"destination.nat.ip\":\"10.0.0.9\""));
     EXPECT_TRUE(has(records("flow")[0], "\"destination.nat.port\":8080"));
     EXPECT_TRUE(has(records("flow")[0], "\"destination.address\":\"10.0.0.2\""));
+}
+
+TEST_F(LiveTest, WhatABodySkipsIsToldOfTheSocketThatShowsThePackets) {
+    using Skip = std::tuple<uint64_t, bool, uint64_t>;
+    std::vector<Skip> skips;
+    std::vector<std::pair<uint64_t, bool>> wants;
+    shard->on_skip = [&](uint64_t cookie, bool egress, uint64_t offset) { skips.emplace_back(cookie, egress, offset); };
+    shard->on_want = [&](uint64_t cookie, bool egress, protocol::Want) { wants.emplace_back(cookie, egress); };
+    live->opened(socket(7, true), t0);
+    live->opened(socket(8, false, 7), t0);
+    auto segment = [](unsigned from, unsigned to, size_t sequence, size_t acknowledged, int flags, const std::string& inside) {
+        return be16(from) + be16(to) + be32(static_cast<uint32_t>(sequence)) + be32(static_cast<uint32_t>(acknowledged)) +
+               octets({0x50, flags}) + be16(512) + be32(0) + inside;
+    };
+    auto ask = [&](size_t sequence, size_t acknowledged, int flags, const std::string& inside) {
+        payload(7, true, ipv4(6, segment(40000, 80, sequence, acknowledged, flags, inside)));
+    };
+    auto answer = [&](size_t sequence, size_t acknowledged, int flags, const std::string& inside) {
+        payload(7, false, ipv4(6, segment(80, 40000, sequence, acknowledged, flags, inside), {.source = 2, .destination = 1}));
+    };
+    const std::string get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n", head = "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n";
+    const size_t whole = head.size() + 10000;
+    ask(999, 0, decode::tcp_syn, "");
+    answer(4999, 1000, decode::tcp_syn | decode::tcp_ack, "");
+    ask(1000, 5000, decode::tcp_ack, get + get);
+    EXPECT_TRUE(skips.empty());
+    answer(5000, 1000 + 2 * get.size(), decode::tcp_ack, head + "0123");
+    ASSERT_EQ(skips, (std::vector<Skip>{{7, false, whole}}));
+    // What was skipped never comes; the second head stands right behind it.
+    answer(5000 + whole, 1000 + 2 * get.size(), decode::tcp_ack, head);
+    ASSERT_EQ(records("http").size(), 1u) << "at once, not when it is acknowledged";
+    ASSERT_EQ(skips.size(), 2u);
+    EXPECT_EQ(skips[1], (Skip{7, false, 2 * whole}));
+    answer(5000 + 2 * whole, 1000 + 2 * get.size(), decode::tcp_ack | decode::tcp_fin, "");
+    close(7, 5, 4);
+    const size_t before = wants.size();
+    close(8, 4, 5);
+    EXPECT_EQ(wants.size(), before) << "a socket that is gone wants nothing";
+    const auto exchanges = records("http");
+    ASSERT_EQ(exchanges.size(), 2u);
+    for (const std::string& r : exchanges) EXPECT_TRUE(has(r, "\"http.response.body.size\":10000")) << r;
+    ASSERT_FALSE(wants.empty());
+    for (const auto& [cookie, egress] : wants) EXPECT_EQ(cookie, 7u);
+}
+
+TEST_F(LiveTest, WhereTheBeginningWasNotSeenNothingIsWithheld) {
+    int skips = 0;
+    shard->on_skip = [&](uint64_t, bool, uint64_t) { skips++; };
+    live->opened(socket(7, true), t0);
+    payload(7, true, ipv4(6, tcp(40000, 80, 16, "GET /a HTTP/1.1\r\nHost: h\r\n\r\n")));
+    payload(7, false,
+            ipv4(6, tcp(80, 40000, 16, "HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n"), {.source = 2, .destination = 1}));
+    EXPECT_EQ(skips, 0);
+}
+
+TEST_F(LiveTest, ADroppedPacketGoesFromItsSourceToItsDestination) {
+    for (auto kind : {tap::TcpEventKind::drop, tap::TcpEventKind::listen_overflow, tap::TcpEventKind::reset_sent}) {
+        text.clear();
+        tap::TcpEvent e{};
+        e.kind = kind;
+        e.time_ns = t0;
+        e.socket = socket(0, false);  // the packet came from 10.0.0.1:40000 for 10.0.0.2:80, which is "local"
+        e.socket.role = tap::Role::unknown;
+        e.socket.owner = {};
+        live->tcp_event(e);
+        ASSERT_EQ(records("event").size(), 1u);
+        const std::string r = records("event")[0];
+        EXPECT_TRUE(has(r, "\"source.address\":\"10.0.0.1\"")) << r;
+        EXPECT_TRUE(has(r, "\"source.port\":40000")) << r;
+        EXPECT_TRUE(has(r, "\"destination.address\":\"10.0.0.2\"")) << r;
+        EXPECT_TRUE(has(r, "\"destination.port\":80")) << r;
+        EXPECT_TRUE(has(r, "\"destination.cvf.netns.id\":1")) << r;
+    }
+}
+
+TEST_F(LiveTest, WhatHappensOutsideTheWatchedCgroupsHasNoRecord) {
+    live->watched = [](uint64_t cgroup) { return cgroup == 5; };
+    for (uint64_t cgroup : {5, 6}) {
+        tap::ProcessEvent p{};
+        p.kind = tap::ProcessEvent::Kind::exec;
+        p.time_ns = p.start_ns = t0;
+        p.pid = static_cast<uint32_t>(100 + cgroup);
+        p.cgroup_id = cgroup;
+        p.filename = "/bin/true";
+        live->process(p);
+        tap::TcpEvent e{};
+        e.kind = tap::TcpEventKind::retransmit;
+        e.time_ns = t0;
+        e.socket = socket(0, true);
+        e.socket.owner.cgroup_id = cgroup;
+        live->tcp_event(e);
+    }
+    ASSERT_EQ(records("process").size(), 1u);
+    EXPECT_TRUE(has(records("process")[0], "\"process.pid\":105")) << records("process")[0];
+    EXPECT_EQ(records("event").size(), 1u);
+    live->opened(socket(7, true), t0);
+    tap::TcpEvent e{};
+    e.kind = tap::TcpEventKind::retransmit;
+    e.time_ns = t0;
+    e.cookie = 7;
+    live->tcp_event(e);
+    EXPECT_EQ(records("event").size(), 2u) << "of a conversation that is watched all is told";
+}
+
+TEST_F(LiveTest, AHealthRecordTellsHowLongItHasRun) {
+    live->caught_up(t0);
+    live->finish(t0 + second);
+    ASSERT_EQ(records("health").size(), 1u);
+    EXPECT_TRUE(has(records("health")[0], "\"cvf.health.uptime\":")) << records("health")[0];
+    EXPECT_FALSE(has(records("health")[0], "\"cvf.health.uptime\":0,")) << records("health")[0];
 }
 
 TEST_F(LiveTest, ATunnelInASocketIsNotTakenForTheSocketsOwnBytes) {

@@ -4,6 +4,7 @@
 
 #include "dns_messages.h"
 #include "fake_context.h"
+#include "protocol/dns_message.h"
 
 namespace {
 
@@ -36,6 +37,34 @@ struct Dns : testing::Test {
         return i < ctx.records.size() ? test::json_value(ctx.records[i], key) : "";
     }
 };
+
+TEST(DnsName, reads_the_same_whatever_stands_behind_it) {
+    for (NameForm form : {NameForm::lower, NameForm::as_sent, NameForm::utf8, NameForm::utf8_lower})
+        for (size_t size = 1; size < 64; ++size)
+            for (size_t first = 0; first < 256; first += size) {
+                // Every byte, at every place of a label.
+                std::string label;
+                for (size_t i = 0; i < size; ++i) label += static_cast<char>(first + i);
+                const std::string name = std::string(dns_header_size, '\0') + static_cast<char>(size) + label + '\0';
+                const std::string longer = name + std::string(64, 'x');
+                char room[2][dns_name_room];
+                DnsReader alone(test::as_bytes(name)), followed(test::as_bytes(longer));
+                const char *end = alone.name(room[0], form), *other_end = followed.name(room[1], form);
+                ASSERT_NE(end, nullptr);
+                ASSERT_EQ(std::string_view(room[0], static_cast<size_t>(end - room[0])),
+                          std::string_view(room[1], static_cast<size_t>(other_end - room[1])));
+            }
+}
+
+TEST(DnsName, escapes_what_a_host_name_does_not_have) {
+    const std::string message = std::string(dns_header_size, '\0') + "\x08" + "A.\\ \xe4\x7f\x01z" + '\0' + std::string(32, 'x');
+    const auto text = [&](NameForm form) {
+        char room[dns_name_room];
+        return std::string(room, DnsReader(test::as_bytes(message)).name(room, form));
+    };
+    EXPECT_EQ(text(NameForm::lower), "a\\.\\\\\\032\\228\\127\\001z");
+    EXPECT_EQ(text(NameForm::utf8), "A\\.\\\\ \xe4\\127\\001z");
+}
 
 TEST_F(Dns, a_query_and_its_response_are_one_record) {
     send(asks, test::query(7, "WWW.Example.COM", a));

@@ -34,8 +34,9 @@ struct Dtls : testing::Test {
         const std::vector<uint8_t> bytes(datagram.begin(), datagram.end());
         dissector->data(static_cast<Direction>(end), bytes, context);
     }
-    static std::string client_hello(const std::string& more = "") {
+    static std::string client_hello(const std::string& more = "", char random = 'r') {
         Hello hello;
+        hello.random = std::string(32, random);
         hello.datagram = true;
         hello.version = 0xfefd;
         hello.extensions = server_name_extension("dtls.example") + groups_extension({0x1d}) + more;
@@ -93,6 +94,17 @@ TEST_F(Dtls, TellsAlertsAndIgnoresWhatElseRunsOnThePorts) {
     EXPECT_THAT(context.violations, IsEmpty());
 }
 
+TEST_F(Dtls, SeesAnotherSessionOfTheSamePortsWhenOneIsOver) {
+    for (const char random : {'a', 'b'}) {
+        send(0, dtls_record(22, fragment(1, 0, client_hello("", random))));
+        send(1, dtls_record(21, u8(2) + u8(40)));
+        send(0, dtls_record(22, fragment(1, 0, client_hello("", random))));  // late or repeated
+        send(0, dtls_record(23, "data", 1));
+    }
+    dissector->finish(context);
+    EXPECT_THAT(context.records, ElementsAre(HasSubstr("dtls.example"), HasSubstr("dtls.example")));
+}
+
 TEST_F(Dtls, RefusesDamagedFragments) {
     std::string bad = fragment(1, 0, client_hello());
     bad[11] = static_cast<char>(0xff);  // longer than its message
@@ -114,12 +126,16 @@ TEST_F(Dtls, Matches) {
 
 TEST(DtlsAssembly, HoldsNoMoreThanItsBound) {
     tls1::DtlsAssembly assembly;
-    const std::vector<uint8_t> byte(1);
+    const std::vector<uint8_t> byte(1), most(1500);
     bool complete = false;
     for (uint16_t sequence = 0; sequence < 64; ++sequence) {
         assembly.add({11, 40'000, sequence, 0, byte}, complete);
         EXPECT_FALSE(complete);
     }
+    EXPECT_LT(assembly.held(), 64u * 256) << "what fragments claim costs nothing";
+    for (uint32_t i = 1; i < 1000; ++i) assembly.add({11, 40'000, static_cast<uint16_t>(i % 64), i * 16, most}, complete);
+    EXPECT_GT(assembly.held(), 32u * 1024);
+    EXPECT_LE(assembly.held(), 64u * 1024);
     // A message that needs no memory still passes.
     assembly.add({14, 1, 5, 0, byte}, complete);
     EXPECT_TRUE(complete);

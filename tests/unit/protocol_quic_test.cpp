@@ -5,6 +5,7 @@
 #include "protocol/digest.h"
 #include "protocol/quic_crypto.h"
 #include "protocol/quic_packet.h"
+#include "protocol/quic_parameters.h"
 #include "quic_seal.h"
 #include "tls_bytes.h"
 
@@ -62,6 +63,12 @@ struct Quic : testing::Test {
     }
     Initial from_client(uint32_t version = v1) const { return {version, original, true, original, client_id, "", 0}; }
     Initial from_server(uint32_t version = v1) const { return {version, original, false, client_id, server_id, "", 0}; }
+    // As a server makes it that saw the Initial packet to `seen`.
+    std::string retry(const std::string& seen) const {
+        std::string packet = u8(0xf0) + u32(v1) + with_u8(client_id) + with_u8("retryid") + "token";
+        const std::string key = from_hex("be0c690b9f66575a1d766b54e368c84e"), nonce = from_hex("461599d35d632bf2239825bb");
+        return packet + gcm_tag(key, nonce, with_u8(seen) + packet);
+    }
     std::string short_packet() const { return u8(0x41) + server_id + std::string(40, 'x'); }
     std::string record() const { return context.records.size() == 1 ? context.records[0] : ""; }
 };
@@ -150,7 +157,7 @@ TEST_F(Quic, SpeaksVersion2AndDraft29) {
 
 TEST_F(Quic, FollowsARetryToItsNewKeys) {
     send(0, from_client().packet(crypto_frame(0, client_hello())));
-    send(1, u8(0xf0) + u32(v1) + with_u8(client_id) + with_u8("retryid") + "token" + std::string(16, 't'));
+    send(1, retry(original));
     Initial again = from_client();
     again.key_id = again.destination = "retryid";
     again.token = "token";
@@ -163,6 +170,66 @@ TEST_F(Quic, FollowsARetryToItsNewKeys) {
     EXPECT_THAT(record(), HasSubstr(R"("cvf.quic.retry_connection_id":"72657472796964")"));
     EXPECT_THAT(record(), HasSubstr(R"("tls.cipher":"TLS_AES_128_GCM_SHA256")"));
     EXPECT_THAT(record(), Not(HasSubstr("cvf.quic.token"))) << "the retry's own token is no news";
+}
+
+TEST(QuicRetry, IsGenuineWhenItsTagIsThatOfTheRfcs) {
+    const std::string id = from_hex("8394c8f03e515708");
+    const auto genuine = [&](uint32_t version, const char* packet) {
+        return quic_wire::is_genuine_retry(*find_version(version), as_bytes(id), as_bytes(from_hex(packet)));
+    };
+    EXPECT_TRUE(genuine(v1, "ff000000010008f067a5502a4262b5746f6b656e04a265ba2eff4d829058fb3f0f2496ba"));
+    EXPECT_TRUE(genuine(v2, "cf6b3343cf0008f067a5502a4262b5746f6b656ec8646ce8bfe33952d955543665dcc7b6"));
+    EXPECT_TRUE(genuine(draft29, "ffff00001d0008f067a5502a4262b5746f6b656ed16926d81f6f9ca2953a8aa4575e1e49"));
+    EXPECT_TRUE(genuine(0xff000019, "ffff0000190008f067a5502a4262b5746f6b656e1e5ec5b014cbb1f0fd93df4048c446a6"));
+    EXPECT_FALSE(genuine(v1, "ff000000010008f067a5502a4262b5746f6b656e04a265ba2eff4d829058fb3f0f2496bb"));
+    EXPECT_FALSE(genuine(v2, "ff000000010008f067a5502a4262b5746f6b656e04a265ba2eff4d829058fb3f0f2496ba"));
+    EXPECT_FALSE(genuine(v1, "ff0000"));
+}
+
+TEST_F(Quic, BelievesNoRetryOfTheClientsOrWithAnotherTag) {
+    send(0, from_client().packet(crypto_frame(0, client_hello())));
+    send(1, retry("forgery!"));
+    send(0, retry(original));
+    send(1, from_server().packet(crypto_frame(0, server_hello())));
+    dissector->finish(context);
+    EXPECT_THAT(record(), HasSubstr(R"("tls.cipher":"TLS_AES_128_GCM_SHA256")")) << "the keys stay";
+    EXPECT_THAT(record(), Not(HasSubstr("retry")));
+}
+
+TEST_F(Quic, KeepsTheOldKeysUntilTheClientTakesUpTheRetry) {
+    send(0, from_client().packet(crypto_frame(0, client_hello(1500).substr(0, 800))));
+    send(1, retry(original));
+    Initial late = from_client();
+    late.number = 1;
+    send(0, late.packet(crypto_frame(800, client_hello(1500).substr(800))));
+    EXPECT_THAT(context.hosts, ElementsAre("quic.example"));
+}
+
+TEST_F(Quic, SeesAnotherConnectionOfTheSamePortsWhenOneIsOver) {
+    for (const std::string id : {"original", "another1", "another2"}) {
+        original = id;
+        send(0, from_client().packet(crypto_frame(0, client_hello())));
+        send(1, from_server().packet(crypto_frame(0, server_hello())));
+        send(0, short_packet());
+        // Late and repeated packets of the one that is over begin nothing.
+        send(0, from_client().packet(crypto_frame(0, client_hello())));
+        send(1, from_server().packet(crypto_frame(0, server_hello())));
+        send(0, short_packet());
+    }
+    dissector->finish(context);
+    ASSERT_THAT(context.records, SizeIs(3));
+    EXPECT_THAT(context.records[2], HasSubstr(R"("cvf.quic.original_connection_id":"616e6f7468657232")"));
+    EXPECT_THAT(context.records[2], HasSubstr(R"("cvf.tls.handshake.duration":2000000)"));
+}
+
+TEST_F(Quic, WritesAKeyOfTheTransportParametersOnce) {
+    record::Record record;
+    record.begin(record::RecordType::quic, 0);
+    const std::string unknown = varint(0x40) + with_u8("a"), known = varint(1) + with_u8(varint(5));
+    const std::string bytes = unknown + known + varint(0x40) + with_u8("b") + known;
+    quic_wire::write_transport_parameters(as_bytes(bytes), record);
+    context.emit(record);
+    EXPECT_THAT(this->record(), HasSubstr(R"("cvf.quic.client.transport_parameters":{"0x40":"61","max_idle_timeout":"5"})"));
 }
 
 TEST_F(Quic, FollowsANegotiationOfVersions) {
@@ -260,6 +327,35 @@ TEST(QuicCryptoStream, JoinsPiecesAndStaysWithinItsBounds) {
     stream.add(32 * 1024, as_bytes("x"));
     stream.add(UINT64_MAX, as_bytes("x"));
     EXPECT_THAT(stream.joined(), SizeIs(10));
+}
+
+TEST(Pieces, HoldNoMoreThanTheBytesThatCame) {
+    Pieces pieces(32 * 1024, 64);
+    pieces.add(32 * 1024 - 1, as_bytes("x"));
+    EXPECT_LE(pieces.held(), 128u);
+    // The same again, what lies within, what overlaps and what adjoins: no byte is held twice.
+    for (int i = 0; i < 100; ++i) {
+        pieces.add(100, as_bytes("abcdefgh"));
+        pieces.add(102, as_bytes("cde"));
+        pieces.add(96, as_bytes("6789abcd"));
+        pieces.add(106, as_bytes("ghij"));
+    }
+    EXPECT_LE(pieces.held(), 300u);
+    pieces.add(0, as_bytes(std::string(96, '.')));
+    EXPECT_EQ(decode::as_text(pieces.joined()), std::string(96, '.') + "6789abcdefghij");
+}
+
+TEST(Pieces, JoinWhatComesInOrderWhileTheMostWaits) {
+    Pieces pieces(1000, 8);
+    for (uint64_t i = 0; i < 20; ++i) pieces.add(500 + 2 * i, as_bytes("w"));
+    pieces.add(0, as_bytes("in order"));
+    EXPECT_EQ(decode::as_text(pieces.joined()), "in order");
+    pieces.add(8, as_bytes(std::string(492, '-')));
+    EXPECT_THAT(pieces.joined(), SizeIs(501));
+    // Larger pieces take the place of those within them.
+    pieces.add(600, as_bytes(std::string(400, '+')));
+    pieces.add(501, as_bytes(std::string(99, '-')));
+    EXPECT_THAT(pieces.joined(), SizeIs(1000));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -8,6 +9,7 @@
 
 #include "protocol/digest.h"
 #include "protocol/x509.h"
+#include "protocol/x509_names.h"
 #include "tls_bytes.h"
 
 namespace cvf::protocol::x509 {
@@ -20,6 +22,7 @@ using testing::IsEmpty;
 struct Free {
     void operator()(::X509* p) const { X509_free(p); }
     void operator()(EVP_PKEY* p) const { EVP_PKEY_free(p); }
+    void operator()(EVP_MD_CTX* p) const { EVP_MD_CTX_free(p); }
     void operator()(X509_EXTENSION* p) const { X509_EXTENSION_free(p); }
 };
 using Key = std::unique_ptr<EVP_PKEY, Free>;
@@ -153,6 +156,37 @@ TEST(X509, TurnsOldStringTypesIntoUtf8) {
     const Certificate c = parse(as_bytes(maker.der()));
     EXPECT_THAT(c.subject.common_names, ElementsAre("J\xc3\xbcrgen"));
     EXPECT_THAT(c.subject.organizations, ElementsAre("\xd0\x9f\xe2\x98\xba"));
+    Maker wrong(ec("P-256"));
+    wrong.name(true, "CN", "J\xc3\xbcrgen", V_ASN1_T61STRING).name(true, "CN", "Caf\xe9", V_ASN1_T61STRING);
+    wrong.name(false, "CN", "i");
+    EXPECT_THAT(parse(as_bytes(wrong.der())).subject.common_names, ElementsAre("J\xc3\xbcrgen", "Caf\xc3\xa9"));
+}
+
+TEST(X509, NamesTheHashOfRsaPss) {
+    const std::pair<const EVP_MD*, std::string_view> hashes[] = {{EVP_sha1(), "SHA1-RSAPSS"},
+                                                                 {EVP_sha256(), "SHA256-RSAPSS"},
+                                                                 {EVP_sha512(), "SHA512-RSAPSS"},
+                                                                 {EVP_sha3_256(), "2.16.840.1.101.3.4.2.8-RSAPSS"}};
+    for (const auto& [md, name] : hashes) {
+        Maker maker(rsa());
+        maker.name(true, "CN", "a").name(false, "CN", "a");
+        const std::unique_ptr<EVP_MD_CTX, Free> sign(EVP_MD_CTX_new());
+        EVP_PKEY_CTX* options = nullptr;
+        ASSERT_GT(EVP_DigestSignInit(sign.get(), &options, md, nullptr, maker.key.get()), 0);
+        ASSERT_GT(EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING), 0);
+        ASSERT_GT(X509_sign_ctx(maker.x.get(), sign.get()), 0) << name;
+        unsigned char* out = nullptr;
+        const int size = i2d_X509(maker.x.get(), &out);
+        EXPECT_EQ(parse({out, static_cast<size_t>(size)}).signature_algorithm, name);
+        OPENSSL_free(out);
+    }
+}
+
+TEST(X509, PutsNoPlusBesideAnAttributeThatCannotBeRead) {
+    const auto der = [](unsigned type, const std::string& content) { return u8(type) + with_u8(content); };
+    const std::string attribute = der(0x30, der(0x06, "\x55\x04\x03") + der(0x0c, "a"));
+    const std::string name = der(0x31, attribute + der(0x30, "") + attribute + der(0x30, ""));
+    EXPECT_EQ(read_name(as_bytes(name)).text, "CN=a+CN=a");
 }
 
 TEST(X509, HoldsDatesThatDoNotFitAtTheLastOneThatDoes) {

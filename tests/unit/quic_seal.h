@@ -42,6 +42,20 @@ inline std::string seal(const protocol::quic_wire::Keys& keys, std::string heade
     return header + sealed;
 }
 
+// The tag over `text` alone: a Retry's.
+inline std::string gcm_tag(const std::string& key, const std::string& nonce, const std::string& text) {
+    const auto bytes = [](const std::string& s) { return reinterpret_cast<const unsigned char*>(s.data()); };
+    std::string tag(16, '\0');
+    EVP_CIPHER_CTX* c = EVP_CIPHER_CTX_new();
+    int n = 0;
+    EVP_EncryptInit_ex(c, EVP_aes_128_gcm(), nullptr, bytes(key), bytes(nonce));
+    EVP_EncryptUpdate(c, nullptr, &n, bytes(text), static_cast<int>(text.size()));
+    EVP_EncryptFinal_ex(c, reinterpret_cast<unsigned char*>(tag.data()), &n);
+    EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, 16, tag.data());
+    EVP_CIPHER_CTX_free(c);
+    return tag;
+}
+
 struct Initial {
     uint32_t version = 1;
     std::string key_id;  // what the keys come from

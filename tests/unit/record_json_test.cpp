@@ -1,6 +1,7 @@
 // Records as JSON: every kind of value, hostile text, projections.
 #include "record/json.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -41,7 +42,7 @@ TEST(JsonString, PlainTextOfEveryLengthIsCopied) {
 }
 
 TEST(JsonString, WhatJsonForbidsIsEscapedWhereverItStands) {
-    for (size_t size : {1u, 3u, 5u, 9u, 17u, 40u})
+    for (size_t size = 1; size <= 40; size++)
         for (size_t at = 0; at < size; at++) {
             std::string text(size, 'x'), want(size, 'x');
             text[at] = '"';
@@ -50,6 +51,8 @@ TEST(JsonString, WhatJsonForbidsIsEscapedWhereverItStands) {
             text[at] = '\x01';
             want = std::string(size, 'x').replace(at, 1, "\\u0001");
             EXPECT_EQ(json_string(text), "\"" + want + "\"");
+            text[size - 1] = '\x7f';
+            if (at != size - 1) EXPECT_EQ(json_string(text), "\"" + want.substr(0, want.size() - 1) + "\\u007f\"");
         }
     EXPECT_EQ(json_string("\n\r\t\\\x7f"), "\"\\n\\r\\t\\\\\\u007f\"");
 }
@@ -88,6 +91,18 @@ TEST(Text, AddressesAreWrittenAsRfc5952Says) {
     EXPECT_EQ(ip({0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1}), "2001:db8::1:0:0:1");  // the first of equals
     EXPECT_EQ(ip({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1}), "::ffff:192.0.2.1");
     EXPECT_EQ(ip({0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xab, 0xcd, 0, 0xff, 0xfe, 0, 0, 1}), "fe80::abcd:ff:fe00:1");
+}
+
+TEST(Text, ZeroGroupsOfAnAddressAreShortenedAsInetNtopDoes) {
+    for (unsigned zero = 0; zero < 256; zero++) {
+        if ((zero & 0x1f) == 0x1f) continue;  // inet_ntop() writes some of these with an IPv4 address at the end
+        std::vector<uint8_t> address(16);
+        for (unsigned group = 0; group < 8; group++)
+            if (!(zero >> group & 1)) address[2 * group + 1] = static_cast<uint8_t>(group + 1);
+        char want[64], got[64];
+        ASSERT_NE(inet_ntop(AF_INET6, address.data(), want, sizeof want), nullptr);
+        EXPECT_EQ(std::string_view(got, static_cast<size_t>(write_ip(got, address) - got)), want);
+    }
 }
 
 TEST(Text, TimesAreUtcWithNanoseconds) {

@@ -193,6 +193,54 @@ TEST(ThreadedSink, writes_all_of_it_to_a_reader_that_keeps_up) {
     EXPECT_EQ(got, wanted);
 }
 
+// Takes everything, and tells how often it was given something.
+struct Counting final : Sink {
+    std::atomic<size_t>& writes;
+    std::atomic<size_t> records = 0;
+    explicit Counting(std::atomic<size_t>& counter) : writes(counter) {}
+    void write(std::string_view, size_t n) override {
+        writes++;
+        records += n;
+    }
+    void flush() override {}
+    SinkStats stats() const override {
+        return {.records_written = records, .bytes_written = 0, .records_lost = 0, .last_error = {}};
+    }
+    bool closed() const override { return false; }
+    void interrupt() override {}
+};
+
+TEST(ThreadedSink, is_woken_for_the_first_batch_at_once_and_then_for_many_together) {
+    std::atomic<size_t> writes = 0;
+    auto sink = make_threaded_sink(std::make_unique<Counting>(writes), {.rest = 20ms});
+    const auto begun = std::chrono::steady_clock::now();
+    sink->write(lines(1), 1);
+    while (writes == 0 && std::chrono::steady_clock::now() - begun < 5s) std::this_thread::yield();
+    EXPECT_EQ(writes, 1u);
+    for (int i = 0; i < 100; ++i) {
+        sink->write(lines(1), 1);
+        std::this_thread::sleep_for(1ms);
+    }
+    sink->flush();
+    const auto rests = (std::chrono::steady_clock::now() - begun) / 20ms;
+    EXPECT_LE(writes, static_cast<size_t>(rests) + 2);
+    EXPECT_EQ(sink->stats().records_written, 101u);
+}
+
+TEST(ThreadedSink, does_not_rest_while_much_waits) {
+    std::atomic<size_t> writes = 0;
+    auto sink = make_threaded_sink(std::make_unique<Counting>(writes), {.wake_bytes = 10'000, .rest = 1h});
+    sink->write(lines(1), 1);
+    const auto begun = std::chrono::steady_clock::now();
+    while (writes == 0 && std::chrono::steady_clock::now() - begun < 5s) std::this_thread::yield();
+    sink->write(lines(200), 200);
+    while (writes < 2 && std::chrono::steady_clock::now() - begun < 5s) std::this_thread::yield();
+    EXPECT_EQ(writes, 2u);
+    sink->write(lines(1), 1);
+    sink->flush();  // nor when all must be out
+    EXPECT_EQ(sink->stats().records_written, 202u);
+}
+
 TEST(ThreadedSink, tells_that_the_reader_is_gone) {
     Pipe pipe;
     auto sink = make_threaded_sink(make_descriptor_sink({.fd = pipe.ends[1], .interruptible = true}));

@@ -28,212 +28,10 @@
 #include "tap/endpoint_ring.h"
 #include "tap/endpoint_sockets.h"
 #include "tap/events.h"
+#include "tests/unit/tap_recorder.h"
 
 namespace cvf::tap {
 namespace {
-
-class Recorder final : public EndpointHandler {
- public:
-    struct Seen {
-        Socket socket;
-        Counters counters;
-        std::string payload;  // what follows the headers of IPv4 and TCP
-        int packets = 0, out = 0;
-        std::vector<uint32_t> owners;
-        bool closed = false;
-    };
-    std::map<uint64_t, Seen> sockets;
-    std::vector<std::string> log;
-    std::vector<std::pair<uint64_t, uint64_t>> pairs;
-    std::vector<TcpEvent> tcp;
-    std::vector<std::pair<ProcessEvent, std::string>> processes;
-
-    void opened(const Socket& s, int64_t) override {
-        log.push_back("opened");
-        EXPECT_FALSE(sockets.contains(s.cookie));
-        sockets[s.cookie].socket = s;
-    }
-    void owner_changed(uint64_t cookie, const Owner& o, int64_t) override {
-        log.push_back("owner");
-        EXPECT_TRUE(sockets.contains(cookie));
-        sockets[cookie].owners.push_back(o.pid);
-    }
-    void payload(const Payload& p) override {
-        log.push_back("payload");
-        ASSERT_TRUE(sockets.contains(p.cookie)) << "payload before opened";
-        Seen& s = sockets[p.cookie];
-        EXPECT_FALSE(s.closed) << "payload after closed";
-        s.packets++;
-        s.out += p.egress;
-        if (p.packet.size() >= 40 && p.packet[0] >> 4 == 4 && p.packet[9] == 6) {
-            size_t header = (p.packet[0] & 15) * 4u;
-            header += (p.packet[header + 12] >> 4) * 4u;
-            if (header < p.packet.size()) s.payload += decode::as_text(p.packet.subspan(header));
-        }
-    }
-    void counters(uint64_t cookie, const Counters& c, bool closed, int64_t) override {
-        log.push_back(closed ? "closed" : "counters");
-        EXPECT_TRUE(sockets.contains(cookie));
-        EXPECT_FALSE(sockets[cookie].closed);
-        sockets[cookie].counters = c;
-        sockets[cookie].closed = closed;
-    }
-    void paired(uint64_t a, uint64_t b, int64_t) override { pairs.push_back({a, b}); }
-    void tcp_event(const TcpEvent& e) override { tcp.push_back(e); }
-    void process(const ProcessEvent& p) override { processes.push_back({p, std::string(p.filename)}); }
-    void caught_up(int64_t) override {}
-};
-
-template <typename T>
-decode::Bytes bytes_of(const T& t) {
-    return {reinterpret_cast<const uint8_t*>(&t), sizeof t};
-}
-
-cvf_opened opening(uint64_t cookie, uint32_t flags, uint16_t local_port = 80, uint16_t remote_port = 4000) {
-    cvf_opened o{};
-    o.event.time = 1000;
-    o.event.cookie = cookie;
-    o.event.type = CVF_OPENED;
-    o.event.netns = 7;
-    o.tuple.family = 4;
-    o.tuple.protocol = 6;
-    o.tuple.state = 1;
-    o.tuple.local_port = local_port;
-    o.tuple.remote_port = remote_port;
-    o.flags = flags | CVF_S_MET;
-    return o;
-}
-
-std::vector<uint8_t> packet_event(uint64_t cookie, uint8_t type, uint32_t isn, bool egress, uint64_t time,
-                                  const std::string& data) {
-    cvf_payload p{};
-    p.event.time = time;
-    p.event.cookie = cookie;
-    p.event.type = type;
-    p.event.egress = egress;
-    p.event.netns = 7;
-    p.isn = isn;
-    std::vector<uint8_t> packet(40, 0);
-    packet[0] = 0x45;
-    packet[9] = 6;
-    packet[32] = 0x50;
-    packet[20] = 4000 >> 8, packet[21] = 4000 & 255;
-    packet[23] = 80;
-    packet.insert(packet.end(), data.begin(), data.end());
-    p.length = p.captured = static_cast<uint32_t>(packet.size());
-    std::vector<uint8_t> record(sizeof p);
-    std::memcpy(record.data(), &p, sizeof p);
-    record.insert(record.end(), packet.begin(), packet.end());
-    return record;
-}
-
-class Sockets : public testing::Test {
- protected:
-    EndpointOptions options;
-    Recorder recorder;
-    host::Clock clock;
-    Wants wants;
-    SocketTable table{options, recorder, clock, wants};
-};
-
-TEST_F(Sockets, AListenersHandshakeIsToldAsItsChildsAfterTheChildIsOpened) {
-    table.event(packet_event(5, CVF_HANDSHAKE, 99, false, 10, "syn"));
-    table.event(packet_event(5, CVF_HANDSHAKE, 99, true, 20, "synack"));
-    EXPECT_TRUE(recorder.log.empty());
-    cvf_opened child = opening(6, CVF_S_SERVER);
-    child.isn_in = 99;
-    table.event(bytes_of(child));
-    EXPECT_EQ(recorder.log, (std::vector<std::string>{"opened", "payload", "payload"}));
-    EXPECT_EQ(recorder.sockets[6].payload, "synsynack");
-}
-
-TEST_F(Sockets, AHandshakeThatComesToNothingIsAConversationOfItsOwn) {
-    table.event(packet_event(5, CVF_HANDSHAKE, 99, false, 10, "syn"));
-    table.expire(60'000'000'000);
-    ASSERT_EQ(recorder.sockets.size(), 1u);
-    const auto& [cookie, seen] = *recorder.sockets.begin();
-    EXPECT_TRUE(cookie >> 63);
-    EXPECT_TRUE(seen.closed);
-    EXPECT_EQ(seen.socket.local_port, 80);
-    EXPECT_EQ(seen.socket.remote_port, 4000);
-    EXPECT_EQ(seen.counters.packets_in, 1u);
-}
-
-TEST_F(Sockets, AnUnacceptedConnectionBelongsToItsListenersOwner) {
-    cvf_opened listener = opening(5, 0);
-    listener.event.type = CVF_LISTEN;
-    listener.owner.pid = 42;
-    table.event(bytes_of(listener));
-    table.event(bytes_of(opening(6, CVF_S_SERVER)));
-    EXPECT_EQ(recorder.sockets[6].socket.owner.pid, 42u);
-    EXPECT_EQ(recorder.sockets[6].socket.role, Role::server);
-}
-
-TEST_F(Sockets, PayloadThatOvertookItsOpeningIsToldAfterIt) {
-    table.event(packet_event(6, CVF_PAYLOAD, 0, false, 10, "early"));
-    table.event(bytes_of(opening(6, CVF_S_SERVER)));
-    EXPECT_EQ(recorder.sockets[6].payload, "early");
-    EXPECT_EQ(recorder.log.front(), "opened");
-}
-
-TEST_F(Sockets, APairIsToldOnceAndOnlyOneEndHasPayload) {
-    table.event(bytes_of(opening(6, CVF_S_CLIENT, 4000, 80)));
-    cvf_opened other = opening(7, CVF_S_SERVER | CVF_S_ELSEWHERE);
-    other.peer_cookie = 6;
-    table.event(bytes_of(other));
-    table.event(bytes_of(other));
-    table.event(packet_event(7, CVF_PAYLOAD, 0, false, 10, "twice"));
-    ASSERT_EQ(recorder.pairs.size(), 1u);
-    EXPECT_EQ(recorder.pairs[0], (std::pair<uint64_t, uint64_t>{6, 7}));
-    EXPECT_EQ(recorder.sockets[7].packets, 0);
-}
-
-TEST_F(Sockets, AClosingWhoseOpeningWasLostBringsBoth) {
-    cvf_report r{};
-    r.socket = opening(6, CVF_S_CLIENT);
-    r.socket.event.type = CVF_CLOSED;
-    r.packets_out = 3;
-    table.event(bytes_of(r));
-    EXPECT_EQ(recorder.log, (std::vector<std::string>{"opened", "closed"}));
-    EXPECT_EQ(recorder.sockets[6].counters.packets_out, 3u);
-    EXPECT_EQ(table.size(), 0u);
-}
-
-TEST_F(Sockets, WhatTwoIterationsMissIsClosed) {
-    table.event(bytes_of(opening(6, CVF_S_CLIENT)));
-    for (int i = 0; i < 3; i++) {
-        table.iteration_begins();
-        table.iteration_ends(5000);
-    }
-    EXPECT_TRUE(recorder.sockets[6].closed);
-}
-
-TEST_F(Sockets, OlderSocketsArePairedBySequenceNumbersThroughAddressTranslation) {
-    std::vector<cvf_report> reports(2);
-    reports[0].socket = opening(6, CVF_S_EXISTED, 4000, 80);
-    reports[1].socket = opening(7, CVF_S_EXISTED, 8080, 4000);  // another port: translated
-    reports[0].tcp.has_tcp = reports[1].tcp.has_tcp = 1;
-    reports[0].tcp.snd_nxt = reports[1].tcp.rcv_nxt = 1000;
-    reports[0].tcp.rcv_nxt = reports[1].tcp.snd_nxt = 2000;
-    table.existing(reports);
-    EXPECT_EQ(recorder.pairs.size(), 1u);
-    EXPECT_TRUE(recorder.sockets[6].socket.existed);
-}
-
-TEST_F(Sockets, TheAgentsOwnSocketsAreNotTold) {
-    table.event(bytes_of(opening(6, CVF_S_CLIENT | CVF_S_OWN)));
-    EXPECT_TRUE(recorder.log.empty());
-}
-
-TEST_F(Sockets, ShortRecordsAreIgnored) {
-    for (uint8_t type = 0; type < 20; type++)
-        for (size_t size = sizeof(cvf_event); size < 120; size++) {
-            std::vector<uint8_t> record(size, 0);
-            record[offsetof(cvf_event, type)] = type;
-            table.event(record);
-        }
-    EXPECT_LE(recorder.sockets.size(), 1u);
-}
 
 // Rings in ordinary memory, written as the programs do.
 class Ring : public testing::Test {
@@ -356,21 +154,8 @@ TEST(Clock, ItsUtcIsTheWallClock) {
 
 // From here on with the kernel.
 
-#define NEEDS_KERNEL()                                                                \
-    if (geteuid() != 0) GTEST_SKIP() << "needs root";                                 \
-    {                                                                                 \
-        Recorder probe_;                                                              \
-        auto tap_ = EndpointTap::open({}, probe_);                                    \
-        if (!tap_) GTEST_SKIP() << "this kernel does not allow it: " << tap_.error(); \
-    }
-
-void poll_for(EndpointTap& tap, int ms, const std::function<bool()>& enough = [] { return false; }) {
-    int64_t end = host::monotonic_now() + ms * 1'000'000ll;
-    while (host::monotonic_now() < end && !enough()) tap.poll(5);
-}
-
-// The tap sees the whole host, other test runs too: each run talks to a port of its own, and looks only at that.
-const uint16_t talk_port = static_cast<uint16_t>(20000 + getpid() % 20000);
+constexpr uint16_t talk_port = 7077;  // of the namespace that the recorder looks at
+constexpr uint8_t local_host[4] = {127, 0, 0, 1};
 
 size_t pairs_with(const Recorder& r, uint16_t port) {
     return static_cast<size_t>(std::count_if(r.pairs.begin(), r.pairs.end(), [&](const auto& p) {
@@ -384,7 +169,7 @@ size_t pairs_with(const Recorder& r, uint16_t port) {
 pid_t conversation(int count, const std::function<void()>& tune = [] {}, int protocol = 0) {
     pid_t pid = fork();
     if (pid != 0) return pid;
-    if (unshare(CLONE_NEWNET) != 0 || std::system("ip link set lo up") != 0) _exit(2);
+    own_namespace();
     tune();
     int listener = socket(AF_INET, SOCK_STREAM, protocol);
     sockaddr_in a{};
@@ -417,13 +202,6 @@ pid_t conversation(int count, const std::function<void()>& tune = [] {}, int pro
     int status = 0;
     waitpid(server, &status, 0);
     _exit(WEXITSTATUS(status));
-}
-
-int finish(pid_t pid, EndpointTap& tap) {
-    int status = 0;
-    while (waitpid(pid, &status, WNOHANG) == 0) tap.poll(2);
-    poll_for(tap, 100);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 TEST(EndpointTap, AConversationOfTwoProcessesIsSeenWithBothOwnersAndItsPayloadOnce) {
@@ -530,8 +308,7 @@ TEST(EndpointTap, SocketsOlderThanItAreOpenedWithTheirOwnersAndPaired) {
     ASSERT_EQ(pipe(to_child) | pipe(from_child), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        unshare(CLONE_NEWNET);
-        if (std::system("ip link set lo up")) _exit(1);
+        own_namespace();
         int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0);
         sockaddr_in a{};
         a.sin_family = AF_INET;
@@ -558,6 +335,8 @@ TEST(EndpointTap, SocketsOlderThanItAreOpenedWithTheirOwnersAndPaired) {
     std::string payload;
     for (const auto& [cookie, seen] : r.sockets) {
         if (seen.socket.local_port != 7078 && seen.socket.remote_port != 7078) continue;
+        // A load test on this host may use any port, but not at this address.
+        if (seen.socket.local != decode::Address::v4(local_host)) continue;
         found++;
         EXPECT_TRUE(seen.socket.existed);
         EXPECT_EQ(seen.socket.owner.pid, static_cast<uint32_t>(pid));
@@ -578,8 +357,7 @@ TEST(EndpointTap, UnconnectedDatagramsHaveACookieForEachPeer) {
     auto tap = EndpointTap::open({}, r);
     pid_t pid = fork();
     if (pid == 0) {
-        unshare(CLONE_NEWNET);
-        if (std::system("ip link set lo up")) _exit(1);
+        own_namespace();
         int server = socket(AF_INET, SOCK_DGRAM, 0);
         sockaddr_in a{};
         a.sin_family = AF_INET;
@@ -615,7 +393,7 @@ TEST(EndpointTap, UnconnectedDatagramsHaveACookieForEachPeer) {
 pid_t long_answers(uint16_t port) {
     pid_t pid = fork();
     if (pid != 0) return pid;
-    if (unshare(CLONE_NEWNET) != 0 || std::system("ip link set lo up") != 0) _exit(2);
+    own_namespace();
     int l = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in a{};
     a.sin_family = AF_INET;
@@ -711,6 +489,174 @@ TEST(EndpointTap, WhatLiesBeforeASkipIsNotSentAndATurnBeginsThere) {
     EXPECT_LT(n, 3u + 3 * 40'000 - 40'000);
 }
 
+// Each word goes from a client to a server and back, when the test says.
+struct Talker {
+    int to[2], from[2];
+    pid_t pid;
+    Talker() {
+        if (pipe(to) | pipe(from)) std::abort();
+        pid = fork();
+        if (pid == 0) talk();
+    }
+    ~Talker() {
+        close(to[1]);
+        waitpid(pid, nullptr, 0);
+        for (int fd : {to[0], from[0], from[1]}) close(fd);
+    }
+    // A new connection: 'c'. Else this byte, `count` times.
+    void say(char what, uint32_t count, EndpointTap& tap) {
+        char order[5] = {what}, done = 0;
+        std::memcpy(order + 1, &count, 4);
+        EXPECT_EQ(write(to[1], order, 5), 5);
+        EXPECT_EQ(read(from[0], &done, 1), 1);
+        poll_for(tap, 50);
+    }
+
+ private:
+    [[noreturn]] void talk() {
+        close(to[1]);
+        own_namespace();
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_port = htons(talk_port);
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        int l = socket(AF_INET, SOCK_STREAM, 0), client = -1, server = -1;
+        if (bind(l, reinterpret_cast<sockaddr*>(&a), sizeof a) || listen(l, 8)) _exit(1);
+        char order[5];
+        while (read(to[0], order, 5) == 5) {
+            uint32_t count;
+            std::memcpy(&count, order + 1, 4);
+            if (order[0] == 'c') {
+                client = socket(AF_INET, SOCK_STREAM, 0);
+                if (connect(client, reinterpret_cast<sockaddr*>(&a), sizeof a)) _exit(2);
+                server = accept(l, nullptr, nullptr);
+            } else {
+                std::vector<char> word(count, order[0]);
+                for (auto [x, y] : {std::pair(client, server), std::pair(server, client)})
+                    if (send(x, word.data(), count, 0) != count || recv(y, word.data(), count, MSG_WAITALL) != count) _exit(3);
+            }
+            if (write(from[1], "x", 1) != 1) _exit(4);
+        }
+        _exit(0);
+    }
+};
+
+TEST(EndpointTap, PayloadIsSwitchedOffAndOnInTheMidstOfConversations) {
+    NEEDS_KERNEL();
+    Recorder r;
+    auto tap = EndpointTap::open({}, r);
+    ASSERT_TRUE(tap) << tap.error();
+    Talker talker;
+    auto payload = [&] {
+        std::string all;
+        for (const auto& [cookie, seen] : r.sockets) all += seen.payload;
+        return all;
+    };
+    talker.say('c', 0, **tap);
+    talker.say('1', 3, **tap);
+    EXPECT_EQ(payload(), "111111");
+    (*tap)->set_payload(false);
+    const uint64_t bytes = (*tap)->stats().payload_bytes;
+    // More than any budget has.
+    talker.say('2', 30'000, **tap);
+    talker.say('c', 0, **tap);
+    talker.say('3', 30'000, **tap);
+    EXPECT_EQ((*tap)->stats().payload_bytes, bytes);
+    EXPECT_EQ(payload(), "111111");
+    (*tap)->set_payload(true);
+    talker.say('4', 3, **tap);
+    EXPECT_EQ(payload(), "111111444444");
+}
+
+TEST(EndpointTap, AConversationUnderWayIsTakenUpAgainAfterPayloadWasOff) {
+    NEEDS_KERNEL();
+    Recorder r;
+    auto tap = EndpointTap::open({}, r);
+    ASSERT_TRUE(tap) << tap.error();
+    Talker talker;
+    talker.say('c', 0, **tap);
+    talker.say('1', 3, **tap);
+    (*tap)->set_payload(false);
+    for (int i = 0; i < 10; i++) talker.say('2', 30'000, **tap);
+    (*tap)->set_payload(true);
+    talker.say('3', 30'000, **tap);
+    ASSERT_EQ(r.sockets.size(), 2u);
+    std::string all;
+    for (const auto& [cookie, seen] : r.sockets) all += seen.payload;
+    EXPECT_EQ(std::count(all.begin(), all.end(), '2'), 0);
+    // Each side's turn begins; the first bytes of a conversation have gone by.
+    EXPECT_EQ(std::count(all.begin(), all.end(), '3'), 2 * 4096);
+}
+
+TEST(EndpointTap, NeitherEndOfAConversationWithTheAgentIsTold) {
+    NEEDS_KERNEL();
+    *watched_netns() = 0;
+    // This process is the agent.
+    int l = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof a;
+    ASSERT_EQ(bind(l, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+    ASSERT_EQ(getsockname(l, reinterpret_cast<sockaddr*>(&a), &size), 0);
+    const uint16_t port = ntohs(a.sin_port);
+    Recorder r;
+    auto tap = EndpointTap::open({}, r);
+    ASSERT_TRUE(tap) << tap.error();
+    ASSERT_EQ(listen(l, 8), 0);
+    poll_for(**tap, 20);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(l);
+        int s = socket(AF_INET, SOCK_STREAM, 0);
+        char word[8];
+        if (connect(s, reinterpret_cast<sockaddr*>(&a), sizeof a) || write(s, "ask", 3) != 3 || read(s, word, 6) != 6) _exit(1);
+        _exit(0);
+    }
+    int c = accept(l, nullptr, nullptr);
+    char word[8];
+    EXPECT_EQ(read(c, word, 3), 3);
+    EXPECT_EQ(write(c, "answer", 6), 6);
+    EXPECT_EQ(finish(pid, **tap), 0);
+    close(c), close(l);
+    (*tap)->report();
+    for (const auto& [cookie, seen] : r.sockets) EXPECT_TRUE(seen.socket.local_port != port && seen.socket.remote_port != port);
+    for (const TcpEvent& e : r.tcp) EXPECT_NE(e.socket.local_port, port);
+}
+
+TEST(EndpointTap, DatagramsOfTwoNamespacesLoopbacksAreNoPair) {
+    NEEDS_KERNEL();
+    *watched_netns() = 0;
+    Recorder r;
+    auto tap = EndpointTap::open({}, r);
+    ASSERT_TRUE(tap) << tap.error();
+    // As if they were the two ends of one conversation; each talks to nobody.
+    for (const uint16_t mine : {uint16_t{7092}, uint16_t{7093}}) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            if (unshare(CLONE_NEWNET) != 0 || std::system("ip link set lo up") != 0) _exit(1);
+            sockaddr_in a{};
+            a.sin_family = AF_INET;
+            a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            a.sin_port = htons(mine);
+            int s = socket(AF_INET, SOCK_DGRAM, 0);
+            if (bind(s, reinterpret_cast<sockaddr*>(&a), sizeof a)) _exit(2);
+            a.sin_port = htons(mine == 7092 ? 7093 : 7092);
+            if (connect(s, reinterpret_cast<sockaddr*>(&a), sizeof a) || send(s, "x", 1, 0) != 1) _exit(3);
+            _exit(0);
+        }
+        int status = 0;
+        waitpid(pid, &status, 0);
+        EXPECT_EQ(status, 0);
+    }
+    poll_for(**tap, 100);
+    size_t found = 0;
+    for (const auto& [cookie, seen] : r.sockets)
+        found += seen.socket.ip_protocol == 17 && (seen.socket.local_port == 7092 || seen.socket.local_port == 7093);
+    EXPECT_GE(found, 2u);
+    EXPECT_EQ(pairs_with(r, 7092) + pairs_with(r, 7093), 0u);
+}
+
 TEST(EndpointTap, NothingStaysAttachedWhenItsProcessIsKilled) {
     NEEDS_KERNEL();
     auto programs = [] {
@@ -802,8 +748,7 @@ TEST(EndpointTap, ARefusedConnectionTellsResetAndReason) {
     auto tap = EndpointTap::open({}, r);
     pid_t pid = fork();
     if (pid == 0) {
-        unshare(CLONE_NEWNET);
-        if (std::system("ip link set lo up")) _exit(1);
+        own_namespace();
         int s = socket(AF_INET, SOCK_STREAM, 0);
         sockaddr_in a{};
         a.sin_family = AF_INET;
@@ -814,10 +759,11 @@ TEST(EndpointTap, ARefusedConnectionTellsResetAndReason) {
     EXPECT_EQ(finish(pid, **tap), 0);
     bool sent = false, received = false, dropped = false;
     for (const TcpEvent& e : r.tcp) {
-        if (e.socket.local_port != 7080 && e.socket.remote_port != 7080) continue;
-        sent |= e.kind == TcpEventKind::reset_sent;
-        received |= e.kind == TcpEventKind::reset_received;
-        dropped |= e.kind == TcpEventKind::drop && drop_reason_name(e.reason) == "NO_SOCKET";
+        // Where the packet went is "local", at the closed port; the socket that hears of the reset is at the other end.
+        const bool there = e.socket.local_port == 7080, here = e.socket.remote_port == 7080;
+        sent |= there && e.kind == TcpEventKind::reset_sent;
+        received |= here && e.kind == TcpEventKind::reset_received;
+        dropped |= there && e.kind == TcpEventKind::drop && drop_reason_name(e.reason) == "NO_SOCKET";
     }
     EXPECT_TRUE(sent);
     EXPECT_TRUE(received);

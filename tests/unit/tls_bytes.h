@@ -70,6 +70,7 @@ inline std::string key_share_extension(const std::vector<unsigned>& groups) {
 // Bodies without the handshake header.
 struct Hello {
     unsigned version = 0x0303;
+    std::string random = std::string(32, 'r');
     std::string session_id;
     std::vector<unsigned> ciphers = {0x1301, 0x1302, 0xc02f};
     std::string extensions;
@@ -77,7 +78,7 @@ struct Hello {
     bool datagram = false;
 
     std::string body() const {
-        return u16(version) + std::string(32, 'r') + with_u8(session_id) + (datagram ? with_u8(cookie) : "") +
+        return u16(version) + random + with_u8(session_id) + (datagram ? with_u8(cookie) : "") +
                with_u16(u16s(ciphers)) + with_u8(u8(0)) + (extensions.empty() ? "" : with_u16(extensions));
     }
 };

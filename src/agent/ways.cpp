@@ -1,0 +1,88 @@
+#include "agent/ways.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "http/address.h"
+#include "sink/file.h"
+#include "sink/lines.h"
+#include "sink/threaded.h"
+
+namespace cvf::agent {
+
+namespace fs = std::filesystem;
+using directive::SinkKind;
+
+std::expected<std::string, std::string> output_path(const std::string& path, const std::string& directory, bool trusted) {
+    if (path.empty()) return std::unexpected("a file output needs a path");
+    std::error_code error;
+    // Links are followed before the comparison: one inside the folder leads nowhere else.
+    const fs::path root = fs::weakly_canonical(directory, error);
+    if (error) return std::unexpected(fmt::format("{}: {}", directory, error.message()));
+    const fs::path whole = fs::weakly_canonical(fs::path(path).is_absolute() ? fs::path(path) : root / path, error);
+    if (error) return std::unexpected(fmt::format("{}: {}", path, error.message()));
+    const auto [at, rest] = std::ranges::mismatch(root, whole);
+    const bool below = at == root.end() && rest != whole.end();
+    if (!below && !trusted)
+        return std::unexpected(
+            fmt::format("{} is outside {}, where this agent lets directives write (output-directory)", path, directory));
+    return whole.string();
+}
+
+std::expected<std::shared_ptr<sink::RecordSink>, std::string> Ways::find(const directive::Output& output, bool trusted) {
+    if (output.sink == SinkKind::bus) {
+        if (!options_.bus) return std::unexpected("this agent has no bus");
+        return options_.bus;
+    }
+    std::string key;
+    std::unique_ptr<sink::RecordSink> made;
+    switch (output.sink) {
+        case SinkKind::file: {
+            auto path = output_path(output.path, options_.directory, trusted);
+            if (!path) return std::unexpected(path.error());
+            key = "file " + *path;
+            if (const auto there = made_.find(key); there != made_.end()) return there->second;
+            std::error_code error;
+            fs::create_directories(fs::path(*path).parent_path(), error);
+            sink::FileOptions file;
+            file.path = *path;
+            file.rotate_bytes = output.rotate_size;
+            file.rotate_age = std::chrono::duration_cast<std::chrono::seconds>(output.rotate_age);
+            file.keep = output.keep;
+            auto opened = sink::make_file_sink(std::move(file));
+            if (!opened) return std::unexpected(opened.error());
+            made = sink::make_lines_sink(sink::make_threaded_sink(std::move(*opened)));
+            break;
+        }
+        case SinkKind::otlp:
+        case SinkKind::ipfix:
+        case SinkKind::webhook:
+        case SinkKind::bus:
+            return std::unexpected("no such output here");
+    }
+    std::shared_ptr<sink::RecordSink> shared = std::move(made);
+    made_[key] = shared;
+    return shared;
+}
+
+std::vector<std::pair<std::string, std::shared_ptr<sink::RecordSink>>> Ways::all() {
+    return {made_.begin(), made_.end()};
+}
+
+void Ways::sweep() {
+    std::erase_if(made_, [](const auto& one) { return one.second.use_count() == 1; });
+}
+
+void Ways::finish(std::chrono::milliseconds wait) {
+    const auto until = std::chrono::steady_clock::now() + wait;
+    const auto left = [&] {
+        const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+        return std::max(rest, std::chrono::milliseconds(0));
+    };
+    for (const auto& [name, way] : made_) way->finish(left());
+    if (options_.bus) options_.bus->finish(left());
+}
+
+}  // namespace cvf::agent

@@ -1,0 +1,36 @@
+// Messages to and from libnats's form.
+#pragma once
+
+#include <nats/nats.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bus/bus.h"
+
+namespace cvf::bus {
+
+struct NatsFree {
+    void operator()(natsMsg* m) const { natsMsg_Destroy(m); }
+    void operator()(natsSubscription* s) const { natsSubscription_Destroy(s); }
+    void operator()(kvStore* k) const { kvStore_Destroy(k); }
+    void operator()(kvEntry* e) const { kvEntry_Destroy(e); }
+    void operator()(jsStreamInfo* i) const { jsStreamInfo_Destroy(i); }
+    void operator()(jsConsumerInfo* i) const { jsConsumerInfo_Destroy(i); }
+    void operator()(jsMsgMetaData* m) const { jsMsgMetaData_Destroy(m); }
+};
+template <typename T>
+using NatsOwned = std::unique_ptr<T, NatsFree>;
+
+// A copy of the message; null when there is no memory or a header is not one (NATS: no CR, LF in it).
+NatsOwned<natsMsg> to_nats(const Message& message, const char* reply = nullptr);
+
+// Calls `handler` with what arrived, borrowed from it.
+void handle_nats(natsMsg* message, const OnMessage& handler);
+
+// The header's value; empty when there is none.
+std::string_view nats_header(natsMsg* message, const char* name);
+
+}  // namespace cvf::bus

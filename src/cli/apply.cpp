@@ -1,0 +1,133 @@
+// `cvf apply`, `edit` and `delete`: directives changed, as with kubectl.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "cli/commands.h"
+#include "cli/management.h"
+#include "cli/serve.h"
+#include "cli/signals.h"
+#include "config/quantity.h"
+#include "directive/parse.h"
+#include "directive/write.h"
+
+namespace cvf::cli {
+
+namespace {
+
+std::string shown(std::string_view kind, std::string_view name) {
+    std::string out(kind);
+    std::ranges::transform(out, out.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out + "/" + std::string(name);
+}
+
+// Lets the user change a text in $EDITOR. Nothing: the editor failed, or nothing was changed.
+std::optional<std::string> edited(const std::string& text) {
+    const char* editor = std::getenv("VISUAL");
+    if (!editor || !*editor) editor = std::getenv("EDITOR");
+    if (!editor || !*editor) editor = "vi";
+    char name[] = "/tmp/cvf-edit-XXXXXX.yaml";
+    const int fd = ::mkstemps(name, 5);
+    if (fd < 0) return std::nullopt;
+    ::close(fd);
+    {
+        std::ofstream file(name);
+        file << text;
+    }
+    const int status = std::system(fmt::format("{} {}", editor, name).c_str());
+    std::ifstream file(name);
+    std::string after((std::istreambuf_iterator<char>(file)), {});
+    std::error_code ignored;
+    std::filesystem::remove(name, ignored);
+    if (status != 0 || after == text) return std::nullopt;
+    return after;
+}
+
+}  // namespace
+
+int run_apply(const config::Settings& settings, const Management& what) {
+    stop_on_signals();
+    std::chrono::nanoseconds most = std::chrono::seconds(30);
+    if (!what.timeout.empty()) {
+        const auto parsed = config::parse_duration(what.timeout);
+        if (!parsed) return complain_use("apply", "--timeout: " + parsed.error());
+        most = *parsed;
+    }
+    auto documents = read_documents(what, "apply");
+    if (!documents) return complain_use("apply", documents.error());
+    const api::Client client(client_options(settings));
+    auto applied = client.apply(*documents, what.dry_run);
+    if (!applied) return complain("apply", applied.error());
+    for (const api::RemoteApplied& one : *applied)
+        fmt::print("{} {}{}\n", shown(one.kind, one.name), directive::change_names[static_cast<size_t>(one.change)],
+                   what.dry_run ? " (dry run)" : "");
+    if (!what.wait || what.dry_run) return exit_done;
+    return wait_for(client, *applied, most);
+}
+
+int run_delete(const config::Settings& settings, const Management& what) {
+    stop_on_signals();
+    const api::Client client(client_options(settings));
+    std::vector<std::pair<std::string, std::string>> names;
+    if (!what.files.empty()) {
+        auto documents = read_documents(what, "delete");
+        if (!documents) return complain_use("delete", documents.error());
+        for (const directive::Directive& d : *documents) names.emplace_back(directive::name_of(d.kind), d.metadata.name);
+    } else {
+        std::string kind;
+        const auto thing = thing_of(what.kind, kind);
+        if (!thing) return complain_use("delete", thing.error());
+        if (*thing != Thing::directives || kind.empty() || what.name.empty())
+            return complain_use("delete", "which? `cvf delete KIND NAME`, as `cvf delete metadata shop-errors`, or -f FILE");
+        names.emplace_back(kind, what.name);
+    }
+    int status = exit_done;
+    for (const auto& [kind, name] : names) {
+        if (auto removed = client.remove(kind, name); !removed)
+            status = complain("delete", removed.error());
+        else
+            fmt::print("{} deleted\n", shown(kind, name));
+    }
+    return status;
+}
+
+int run_edit(const config::Settings& settings, const Management& what) {
+    std::string kind;
+    const auto thing = thing_of(what.kind, kind);
+    if (!thing) return complain_use("edit", thing.error());
+    if (*thing != Thing::directives || kind.empty() || what.name.empty())
+        return complain_use("edit", "which? `cvf edit KIND NAME`, as `cvf edit metadata shop-errors`");
+    const api::Client client(client_options(settings));
+    auto there = client.directive(kind, what.name);
+    if (!there) return complain("edit", there.error());
+    std::string text = directive::to_yaml(there->directive);
+    for (;;) {
+        const auto after = edited(text);
+        if (!after) {
+            fmt::print("{} unchanged\n", shown(kind, what.name));
+            return exit_done;
+        }
+        auto parsed = directive::parse_one(*after);
+        if (parsed && directive::identity(*parsed) != directive::identity(there->directive))
+            return complain_use("edit", "kind and name can't be edited; `cvf apply` makes another directive");
+        if (parsed) {
+            if (auto done = sign_with(*parsed, what.sign_with); !done) return complain_use("edit", done.error());
+            auto replaced = client.replace(*parsed, there->revision);
+            if (!replaced) return complain("edit", replaced.error());
+            fmt::print("{} {}\n", shown(kind, what.name), directive::change_names[static_cast<size_t>(replaced->change)]);
+            return exit_done;
+        }
+        for (const directive::Problem& problem : parsed.error()) fmt::print(stderr, "cvf edit: {}\n", problem.show());
+        if (!isatty(STDIN_FILENO)) return exit_wrong_use;
+        text.clear();
+        for (const directive::Problem& problem : parsed.error()) text += "# " + problem.show() + "\n";
+        text += *after;
+    }
+}
+
+}  // namespace cvf::cli

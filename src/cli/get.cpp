@@ -1,0 +1,249 @@
+// `cvf get` and `cvf describe`: directives, nodes and the audit trail.
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "cli/columns.h"
+#include "cli/commands.h"
+#include "cli/management.h"
+#include "cli/serve.h"
+#include "cli/signals.h"
+#include "directive/write.h"
+
+namespace cvf::cli {
+
+namespace {
+
+using api::RemoteDirective;
+using api::RemoteNode;
+
+enum class Form : uint8_t { table, yaml, json, name };
+
+std::expected<Form, std::string> form_of(const std::string& word) {
+    if (word.empty() || word == "table" || word == "wide") return Form::table;
+    if (word == "yaml") return Form::yaml;
+    if (word == "json") return Form::json;
+    if (word == "name") return Form::name;
+    return std::unexpected(fmt::format("-o {}: there are table, yaml, json and name", word));
+}
+
+std::vector<std::string> directive_row(const RemoteDirective& d) {
+    return {std::string(directive::name_of(d.directive.kind)),
+            d.directive.metadata.name,
+            std::to_string(d.directive.metadata.generation),
+            d.summary.show(),
+            human_count(d.summary.sent),
+            human_bytes(d.summary.bytes)};
+}
+const std::vector<std::string> directive_header = {"KIND", "NAME", "GENERATION", "AGENTS", "RECORDS", "BYTES"};
+
+std::string state_of(const controller::Node& node) {
+    if (node.status.leaving) return "ended";
+    return node.lost ? "lost" : "ready";
+}
+
+std::vector<std::string> node_row(const RemoteNode& remote) {
+    const controller::Node& node = remote.node;
+    const directive::NodeNumbers& n = node.status.numbers;
+    return {node.status.name,
+            state_of(node),
+            human_duration(node.age.count()),
+            node.status.version,
+            node.status.kernel,
+            std::to_string(node.status.directives.size()),
+            human_count(n.records_per_second),
+            human_bytes(n.bytes_per_second),
+            human_count(n.records_lost + n.events_lost),
+            human_duration(static_cast<int64_t>(n.lag)),
+            fmt::format("{:.1f}%", static_cast<double>(n.cpu) / 10),
+            human_bytes(n.memory),
+            human_duration(node.clock_skew.count())};
+}
+const std::vector<std::string> node_header = {"NAME",    "STATE", "HEARD", "VERSION", "KERNEL", "DIRECTIVES", "RECORDS/S",
+                                              "BYTES/S", "LOST",  "LAG",   "CPU",     "MEMORY", "SKEW"};
+
+void print_directives(const std::vector<RemoteDirective>& all, Form form) {
+    if (form == Form::table) {
+        Columns columns(directive_header);
+        for (const RemoteDirective& one : all) columns.add(directive_row(one));
+        if (all.empty())
+            fmt::print(stderr, "there are no directives; `cvf apply -f FILE` makes one\n");
+        else
+            columns.print();
+        return;
+    }
+    std::vector<directive::Directive> plain;
+    for (const RemoteDirective& one : all) {
+        if (form == Form::json) fmt::print("{}\n", one.json);
+        if (form == Form::name) fmt::print("{}/{}\n", directive::name_of(one.directive.kind), one.directive.metadata.name);
+        plain.push_back(one.directive);
+    }
+    if (form == Form::yaml) fmt::print("{}", directive::to_yaml(plain, directive::Defaults::left_out));
+}
+
+void print_nodes(const std::vector<RemoteNode>& all, Form form) {
+    if (form != Form::table) {
+        for (const RemoteNode& one : all) fmt::print("{}\n", form == Form::name ? one.node.status.name : one.json);
+        return;
+    }
+    Columns columns(node_header);
+    for (const RemoteNode& one : all) columns.add(node_row(one));
+    if (all.empty())
+        fmt::print(stderr, "no agent has been heard of\n");
+    else
+        columns.print();
+}
+
+int follow(const api::Client& client, Thing thing, const std::string& kind) {
+    static constexpr std::string_view names[] = {"added", "modified", "deleted", ""};
+    std::expected<void, api::ClientError> done;
+    if (thing == Thing::nodes)
+        done = client.watch_nodes([](api::WatchEvent event, const RemoteNode* node) {
+            if (node) fmt::print("{} {} {}\n", names[static_cast<size_t>(event)], node->node.status.name, state_of(node->node));
+            std::fflush(stdout);
+            return !stopping;
+        });
+    else
+        done = client.watch_directives(kind, {}, [](api::WatchEvent event, const RemoteDirective* d) {
+            if (d)
+                fmt::print("{} {}/{} generation {}: {}\n", names[static_cast<size_t>(event)],
+                           directive::name_of(d->directive.kind), d->directive.metadata.name, d->directive.metadata.generation,
+                           d->summary.show());
+            std::fflush(stdout);
+            return !stopping;
+        });
+    if (!done && !stopping) return complain("get", done.error());
+    return exit_done;
+}
+
+int get_audit(const api::Client& client, Form form) {
+    auto text = client.get("/api/v1/audit");
+    if (!text) return complain("get", text.error());
+    if (form != Form::table) {
+        fmt::print("{}\n", *text);
+        return exit_done;
+    }
+    boost::system::error_code error;
+    const boost::json::value value = boost::json::parse(*text, error);
+    const boost::json::array* items = nullptr;
+    if (!error && value.is_object())
+        if (const auto* list = value.get_object().if_contains("items"); list && list->is_array()) items = &list->get_array();
+    if (!items) return complain_use("get", "the server's answer is not understood; -o json shows it");
+    Columns columns({"TIME", "WHO", "FROM", "ACTION", "OBJECT", "OUTCOME", "REASON"});
+    for (const boost::json::value& item : *items) {
+        const auto text_of = [&](const char* key) {
+            const auto* v = item.is_object() ? item.get_object().if_contains(key) : nullptr;
+            return v && v->is_string() ? std::string(v->get_string()) : v ? boost::json::serialize(*v) : std::string();
+        };
+        columns.add({text_of("time"), text_of("who"), text_of("from"), text_of("action"), text_of("object"), text_of("outcome"),
+                     text_of("reason")});
+    }
+    columns.print();
+    return exit_done;
+}
+
+void describe(const RemoteDirective& d) {
+    fmt::print("{}", directive::to_yaml(d.directive));
+    fmt::print("\nagents: {}\n", d.summary.show());
+    if (d.agents.empty()) return;
+    Columns columns({"NODE", "STATE", "SINCE", "ENDS", "MATCHED", "SAMPLED OUT", "LIMITED", "SENT", "BYTES", "REASON"});
+    for (const directive::Status& s : d.agents)
+        columns.add({s.node, std::string(name_of(s.state)), human_time(s.since), s.ends > 0 ? human_time(s.ends) : "-",
+                     human_count(s.matched), human_count(s.sampled_out), human_count(s.limited), human_count(s.sent),
+                     human_bytes(s.bytes), s.reason});
+    columns.print();
+}
+
+void describe(const RemoteNode& remote) {
+    const controller::Node& node = remote.node;
+    const directive::NodeStatus& s = node.status;
+    const directive::NodeNumbers& n = s.numbers;
+    Columns facts({"name", s.name});
+    facts.add({"state", fmt::format("{}, heard {} ago", state_of(node), human_duration(node.age.count()))});
+    facts.add({"version", s.version});
+    facts.add({"kernel", s.kernel});
+    facts.add({"watches", s.cgroup.empty() ? "the whole machine" : s.cgroup});
+    facts.add({"capabilities", fmt::format("{}", fmt::join(s.capabilities, ", "))});
+    for (const auto& [key, value] : s.labels) facts.add({"label", key + "=" + value});
+    for (const std::string& problem : s.problems) facts.add({"problem", problem});
+    facts.add({"started", human_time(s.started)});
+    facts.add({"clock skew", human_duration(node.clock_skew.count())});
+    facts.add({"packets parsed", fmt::format("{} ({})", human_count(n.packets), human_bytes(n.packet_bytes))});
+    facts.add({"conversations", human_count(n.flows)});
+    facts.add({"records made", human_count(n.records_made)});
+    facts.add({"published", fmt::format("{} ({})", human_count(n.records_published), human_bytes(n.bytes_published))});
+    facts.add({"waiting", fmt::format("{} ({} on disk)", human_count(n.records_waiting), human_bytes(n.spooled_bytes))});
+    facts.add({"lost", fmt::format("{} records, {} kernel events", human_count(n.records_lost), human_count(n.events_lost))});
+    facts.add({"lag", human_duration(static_cast<int64_t>(n.lag))});
+    facts.add({"CPU", fmt::format("{:.1f} % of a core", static_cast<double>(n.cpu) / 10)});
+    facts.add({"memory", human_bytes(n.memory)});
+    facts.print();
+    if (s.directives.empty()) return;
+    fmt::print("\n");
+    Columns columns({"DIRECTIVE", "GENERATION", "STATE", "SENT", "REASON"});
+    for (const directive::Status& d : s.directives)
+        columns.add({d.directive, std::to_string(d.generation), std::string(name_of(d.state)), human_count(d.sent), d.reason});
+    columns.print();
+}
+
+}  // namespace
+
+int run_get(const config::Settings& settings, const Management& what) {
+    stop_on_signals();
+    std::string kind;
+    const auto thing = thing_of(what.kind, kind);
+    if (!thing) return complain_use("get", thing.error());
+    const auto form = form_of(what.form);
+    if (!form) return complain_use("get", form.error());
+    const api::Client client(client_options(settings));
+    if (*thing == Thing::audit) return get_audit(client, *form);
+    if (what.follow) return follow(client, *thing, kind);
+    if (*thing == Thing::nodes) {
+        std::vector<RemoteNode> nodes;
+        if (what.name.empty()) {
+            auto all = client.nodes();
+            if (!all) return complain("get", all.error());
+            nodes = std::move(*all);
+        } else {
+            auto one = client.node(what.name);
+            if (!one) return complain("get", one.error());
+            nodes.push_back(std::move(*one));
+        }
+        print_nodes(nodes, *form);
+        return exit_done;
+    }
+    std::vector<RemoteDirective> directives;
+    if (what.name.empty()) {
+        auto all = client.directives(kind);
+        if (!all) return complain("get", all.error());
+        directives = std::move(*all);
+    } else {
+        if (kind.empty()) return complain_use("get", "of which kind? `cvf get metadata NAME`");
+        auto one = client.directive(kind, what.name);
+        if (!one) return complain("get", one.error());
+        directives.push_back(std::move(*one));
+    }
+    print_directives(directives, *form);
+    return exit_done;
+}
+
+int run_describe(const config::Settings& settings, const Management& what) {
+    std::string kind;
+    const auto thing = thing_of(what.kind, kind);
+    if (!thing) return complain_use("describe", thing.error());
+    if (what.name.empty()) return complain_use("describe", "which one? `cvf describe metadata NAME`, `cvf describe node NAME`");
+    const api::Client client(client_options(settings));
+    if (*thing == Thing::nodes) {
+        auto one = client.node(what.name);
+        if (!one) return complain("describe", one.error());
+        describe(*one);
+        return exit_done;
+    }
+    if (kind.empty()) return complain_use("describe", "of which kind? `cvf describe metadata NAME`");
+    auto one = client.directive(kind, what.name);
+    if (!one) return complain("describe", one.error());
+    describe(*one);
+    return exit_done;
+}
+
+}  // namespace cvf::cli

@@ -1,0 +1,140 @@
+#include "cli/management.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <ctime>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "cli/signals.h"
+#include "directive/parse.h"
+#include "directive/signature.h"
+#include "record/nearest.h"
+
+namespace cvf::cli {
+
+namespace {
+
+constexpr auto validity = std::chrono::hours(24 * 90);
+
+std::string lower(std::string text) {
+    std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return text;
+}
+
+std::expected<std::string, std::string> contents(const std::string& file) {
+    std::ostringstream text;
+    if (file == "-") {
+        text << std::cin.rdbuf();
+    } else {
+        std::ifstream stream(file);
+        if (!stream) return std::unexpected(fmt::format("{}: it can't be read", file));
+        text << stream.rdbuf();
+    }
+    return std::move(text).str();
+}
+
+}  // namespace
+
+std::expected<void, std::string> sign_with(directive::Directive& directive, const std::string& key_file) {
+    if (key_file.empty()) return {};
+    auto pem = contents(key_file);
+    if (!pem) return std::unexpected(pem.error());
+    auto key = directive::PrivateKey::from_pem(*pem);
+    if (!key) return std::unexpected(fmt::format("{}: {}", key_file, key.error()));
+    directive::sign(directive, *key, static_cast<int64_t>(::time(nullptr)) * 1'000'000'000, validity);
+    return {};
+}
+
+std::expected<std::vector<directive::Directive>, std::string> read_documents(const Management& what, std::string_view verb) {
+    if (what.files.empty()) return std::unexpected(fmt::format("which? `cvf {} -f FILE`; - is standard input", verb));
+    std::vector<directive::Directive> all;
+    std::string wrong;
+    for (const std::string& file : what.files) {
+        const std::string name = file == "-" ? "standard input" : file;
+        auto text = contents(file);
+        if (!text) return std::unexpected(text.error());
+        auto parsed = directive::parse(*text);
+        if (!parsed) {
+            for (const directive::Problem& problem : parsed.error()) wrong += (wrong.empty() ? "" : "\n") + problem.show(name);
+            continue;
+        }
+        if (parsed->empty()) return std::unexpected(fmt::format("{}: there is no directive in it", name));
+        for (directive::Directive& d : *parsed) {
+            if (auto done = sign_with(d, what.sign_with); !done) return std::unexpected(done.error());
+            all.push_back(std::move(d));
+        }
+    }
+    if (!wrong.empty()) return std::unexpected(std::move(wrong));
+    return all;
+}
+
+int complain(std::string_view verb, const api::ClientError& error) {
+    if (error.problems.empty())
+        fmt::print(stderr, "cvf {}: {}\n", verb, error.text);
+    else
+        for (const directive::Problem& problem : error.problems) fmt::print(stderr, "cvf {}: {}\n", verb, problem.show());
+    return error.exit_status;
+}
+
+int complain_use(std::string_view verb, std::string_view text) {
+    fmt::print(stderr, "cvf {}: {}\n", verb, text);
+    return exit_wrong_use;
+}
+
+std::expected<Thing, std::string> thing_of(const std::string& word, std::string& kind) {
+    std::string name = lower(word);
+    kind.clear();
+    if (name.empty())
+        return std::unexpected("of what? directives, nodes, or one kind: metadata, flow, capture, plaintext, topology");
+    if (name == "directive" || name == "directives") return Thing::directives;
+    if (name == "node" || name == "nodes" || name == "agents" || name == "agent") return Thing::nodes;
+    if (name == "audit") return Thing::audit;
+    for (const std::string_view known : directive::kind_names)
+        if (name == lower(std::string(known)) || name == lower(std::string(known)) + "s") {
+            kind = known;
+            return Thing::directives;
+        }
+    static constexpr std::string_view names[] = {"directives", "nodes",   "audit",     "metadata",
+                                                 "flow",       "capture", "plaintext", "topology"};
+    const std::string_view near = record::nearest(name, names);
+    return std::unexpected(fmt::format("there is nothing called '{}'{}", word,
+                                       near.empty() ? "; there are directives, nodes, audit and the kinds of directive"
+                                                    : fmt::format("; did you mean {}?", near)));
+}
+
+int wait_for(const api::Client& client, const std::vector<api::RemoteApplied>& applied, std::chrono::nanoseconds most) {
+    const auto until = std::chrono::steady_clock::now() + most;
+    int status = exit_done;
+    for (const api::RemoteApplied& one : applied) {
+        std::string said;
+        for (;;) {
+            auto now = client.directive(one.kind, one.name);
+            if (!now) return complain("apply", now.error());
+            const bool settled = now->settled && now->summary.agents > 0 && now->directive.metadata.generation >= one.generation;
+            if (settled) {
+                fmt::print("{}/{}: {}\n", lower(one.kind), one.name, now->summary.show());
+                if (!now->good) {
+                    for (const auto& [reason, nodes] : now->summary.reasons)
+                        fmt::print(stderr, "cvf apply: {}: {}\n", fmt::join(nodes, ", "), reason);
+                    status = exit_failed;
+                }
+                break;
+            }
+            if (stopping || std::chrono::steady_clock::now() >= until) {
+                fmt::print(stderr, "cvf apply: {}/{} is not in force everywhere yet: {}\n", lower(one.kind), one.name,
+                           now->summary.show());
+                status = exit_failed;
+                break;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        }
+    }
+    return status;
+}
+
+}  // namespace cvf::cli

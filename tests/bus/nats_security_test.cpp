@@ -1,0 +1,154 @@
+// NATS with logins, TLS and client certificates.
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "watcher.h"
+
+namespace cvf::bus::test {
+
+namespace {
+
+#define NEEDS_NATS() \
+    if (!Nats::installed()) GTEST_SKIP() << "SKIP: no nats-server here"
+
+// What State says after a while: connected, or why not.
+State outcome(Options options, bool expected) {
+    options.reconnect_wait = std::chrono::milliseconds(20);
+    auto bus = Bus::connect(options);
+    EXPECT_TRUE(bus) << bus.error();
+    if (!bus) return {};
+    wait_for([&] { return (*bus)->state().connected; }, std::chrono::milliseconds(expected ? 10000 : 500));
+    const State state = (*bus)->state();
+    EXPECT_EQ(state.connected, expected) << state.last_error;
+    return state;
+}
+
+Options at(const std::string& url) {
+    Options o;
+    o.url = url;
+    return o;
+}
+
+}  // namespace
+
+TEST(NatsSecurity, user_and_password_in_the_url_or_beside_it) {
+    NEEDS_NATS();
+    Nats server({.jetstream = false, .config = "authorization { user: \"node\", password: \"p@ss:wörd\" }"});
+    const State good = outcome(at(server.url("nats://node:p%40ss%3Aw%C3%B6rd@")), true);
+    EXPECT_EQ(good.server.find("p@ss"), std::string::npos) << good.server;
+    Options beside = at(server.url());
+    beside.user = "node";
+    beside.password = "p@ss:wörd";
+    outcome(beside, true);
+    const State bad = outcome(at(server.url("nats://node:secret-typo@")), false);
+    EXPECT_NE(bad.last_error.find("uthorization"), std::string::npos) << bad.last_error;
+    EXPECT_EQ(bad.last_error.find("secret-typo"), std::string::npos) << bad.last_error;
+    outcome(at(server.url()), false);
+}
+
+TEST(NatsSecurity, a_token) {
+    NEEDS_NATS();
+    Nats server({.jetstream = false, .config = "authorization { token: \"s3cr3t\" }"});
+    outcome(at(server.url("nats://s3cr3t@")), true);
+    const State bad = outcome(at(server.url("nats://wrong-one@")), false);
+    EXPECT_EQ(bad.last_error.find("wrong-one"), std::string::npos) << bad.last_error;
+}
+
+TEST(NatsSecurity, a_login_that_becomes_right_is_found) {
+    NEEDS_NATS();
+    const int port = free_port();
+    auto server = std::make_unique<Nats>(NatsOptions{.jetstream = false, .config = "authorization { token: \"old\" }"}, port);
+    Options o = at("nats://new@127.0.0.1:" + std::to_string(port));
+    o.reconnect_wait = std::chrono::milliseconds(20);
+    auto bus = Bus::connect(o);
+    ASSERT_TRUE(bus);
+    EXPECT_FALSE(wait_for([&] { return (*bus)->state().connected; }, std::chrono::milliseconds(500)));
+    server.reset();
+    server = std::make_unique<Nats>(NatsOptions{.jetstream = false, .config = "authorization { token: \"new\" }"}, port);
+    EXPECT_TRUE(wait_for([&] { return (*bus)->state().connected; })) << (*bus)->state().last_error;
+}
+
+class NatsTls : public testing::Test {
+ protected:
+    Certificates certificates;
+    std::string tls(const std::string& more = {}) const {
+        return "tls { cert_file: \"" + certificates.server() + "\", key_file: \"" + certificates.server_key() +
+               "\", ca_file: \"" + certificates.ca() + "\"" + (more.empty() ? "" : ", ") + more + " }";
+    }
+};
+
+TEST_F(NatsTls, the_server_is_held_against_the_authority_and_its_name) {
+    NEEDS_NATS();
+    Nats server({.jetstream = false, .config = tls()});
+    Options o = at(server.url("tls://", "localhost"));
+    o.ca_file = certificates.ca();
+    outcome(o, true);
+    // Certificates ask for TLS even where the scheme does not.
+    o.url = server.url("nats://", "localhost");
+    outcome(o, true);
+
+    Options wrong_name = o;
+    wrong_name.url = server.url("tls://", "127.0.0.1");
+    EXPECT_FALSE(outcome(wrong_name, false).last_error.empty());
+    Options wrong_ca = o;
+    wrong_ca.ca_file = certificates.other_ca();
+    EXPECT_FALSE(outcome(wrong_ca, false).last_error.empty());
+    Options system_ca = o;
+    system_ca.ca_file.clear();
+    system_ca.url = server.url("tls://", "localhost");
+    EXPECT_FALSE(outcome(system_ca, false).last_error.empty());
+    outcome(at(server.url("nats://", "localhost")), false);
+}
+
+TEST_F(NatsTls, a_client_certificate_where_the_server_wants_one) {
+    NEEDS_NATS();
+    Nats server({.jetstream = true, .config = tls("verify: true")});
+    Options o = at(server.url("tls://", "localhost"));
+    o.ca_file = certificates.ca();
+    outcome(o, false);
+    o.cert_file = certificates.client();
+    o.key_file = certificates.client_key();
+    outcome(o, true);
+    auto bus = Bus::connect(o);
+    ASSERT_TRUE(bus);
+    const auto put = (*bus)->put("b", "k", "v");
+    EXPECT_TRUE(put) << put.error();
+}
+
+TEST_F(NatsTls, files_that_do_not_fit_are_refused_at_once) {
+    Options o = at("tls://localhost:4222");
+    const auto error = [&] {
+        auto bus = Bus::connect(o);
+        return bus ? std::string() : bus.error();
+    };
+    o.ca_file = "/nowhere/ca.pem";
+    EXPECT_NE(error().find("/nowhere/ca.pem: No such file"), std::string::npos) << error();
+    o.ca_file = certificates.client_key();
+    EXPECT_NE(error().find("no certificates of authorities"), std::string::npos) << error();
+    o.ca_file = certificates.ca();
+    o.cert_file = certificates.client();
+    EXPECT_NE(error().find("needs both"), std::string::npos) << error();
+    o.key_file = certificates.server_key();
+    EXPECT_NE(error().find("is no key of the certificate"), std::string::npos) << error();
+    o.cert_file.clear();
+    o.key_file.clear();
+    o.credentials_file = "/nowhere/agent.creds";
+    EXPECT_NE(error().find("/nowhere/agent.creds"), std::string::npos) << error();
+}
+
+TEST(NatsSecurity, a_credentials_file) {
+    NEEDS_NATS();
+    // Of a server without operators any will do: it is read and sent.
+    const Folder folder;
+    std::ofstream(folder / "agent.creds")
+        << "-----BEGIN NATS USER JWT-----\neyJ0eXAiOiJKV1QifQ.e30.c2ln\n------END NATS USER JWT------\n\n"
+           "-----BEGIN USER NKEY SEED-----\nSUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY\n"
+           "------END USER NKEY SEED------\n";
+    Nats server({.jetstream = false, .config = {}});
+    Options o = at(server.url());
+    o.credentials_file = folder / "agent.creds";
+    outcome(o, true);
+}
+
+}  // namespace cvf::bus::test

@@ -1,0 +1,254 @@
+// Against real engines: Debian's clickhouse-server where it is installed, and chDB (the current engine) where CVF_CHDB_PYTHON
+// names a Python that has it. Both get the same records and questions as the embedded store.
+#include "history/clickhouse.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "history/clickhouse_schema.h"
+#include "history/clickhouse_table.h"
+#include "history/sql.h"
+#include "history_reference.h"
+#include "http/client.h"
+
+namespace cvf::history {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+int free_port() {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in a{};
+    a.sin_family = AF_INET;
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof a;
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+    ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size);
+    ::close(fd);
+    return ntohs(a.sin_port);
+}
+
+// A server of its own with its own folder and port, ended by its pid.
+class Server {
+ public:
+    explicit Server(bool chdb) : folder_(fs::path(testing::TempDir()) / fmt::format("cvf-clickhouse-{}-{}", ::getpid(), chdb)) {
+        fs::remove_all(folder_);
+        fs::create_directories(folder_);
+        const int port = free_port();
+        address_ = fmt::format("http://127.0.0.1:{}", port);
+        std::vector<std::string> command;
+        if (chdb) {
+            const char* python = ::getenv("CVF_CHDB_PYTHON");
+            if (!python) {
+                missing_ = "CVF_CHDB_PYTHON names no Python with chdb";
+                return;
+            }
+            command = {python, fs::path(__FILE__).parent_path() / "../clickhouse/chdb_server.py", std::to_string(port),
+                       folder_ / "data"};
+        } else {
+            if (!fs::exists("/usr/sbin/clickhouse-server")) {
+                missing_ = "clickhouse-server is not installed";
+                return;
+            }
+            write_config(port);
+            command = {"/usr/sbin/clickhouse-server", "--config-file=" + (folder_ / "config.xml").string()};
+        }
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            if (!::freopen((folder_ / "out").c_str(), "w", stdout) || !::freopen((folder_ / "err").c_str(), "w", stderr))
+                ::_exit(126);
+            ::setenv("CLICKHOUSE_WATCHDOG_ENABLE", "0", 1);
+            std::vector<char*> arguments;
+            for (auto& a : command) arguments.push_back(a.data());
+            arguments.push_back(nullptr);
+            ::execv(arguments[0], arguments.data());
+            ::_exit(127);
+        }
+        for (int i = 0; i < 300; ++i) {
+            http::Request request{.method = "POST", .target = "/", .headers = {}, .body = "SELECT 1"};
+            if (const auto r = http::fetch(address_, request); r && r->status == 200) return;
+            if (::waitpid(pid_, nullptr, WNOHANG) == pid_) {
+                pid_ = -1;
+                missing_ = "the server ended: " + errors();
+                return;
+            }
+            std::this_thread::sleep_for(100ms);
+        }
+        missing_ = "the server does not answer: " + errors();
+    }
+    ~Server() {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGTERM);
+            for (int i = 0; i < 100 && ::waitpid(pid_, nullptr, WNOHANG) == 0; ++i) std::this_thread::sleep_for(50ms);
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        fs::remove_all(folder_);
+    }
+    const std::string& address() const { return address_; }
+    const std::string& missing() const { return missing_; }
+
+ private:
+    std::string errors() const {
+        std::ifstream in(folder_ / "err");
+        return std::string(std::istreambuf_iterator<char>(in), {}).substr(0, 1000);
+    }
+    void write_config(int port) const {
+        const std::string f = folder_.string();
+        std::ofstream(folder_ / "config.xml") << fmt::format(
+            "<yandex><logger><level>error</level><log>{0}/log</log><errorlog>{0}/errorlog</errorlog></logger><http_port>{1}</"
+            "http_port>"
+            "<listen_host>127.0.0.1</listen_host><path>{0}/data/</path><tmp_path>{0}/tmp/</tmp_path>"
+            "<users_config>{0}/users.xml</users_config><default_profile>default</default_profile>"
+            "<default_database>default</default_database><mark_cache_size>67108864</mark_cache_size></yandex>",
+            f, port);
+        std::ofstream(folder_ / "users.xml") << "<yandex><profiles><default></default></profiles><quotas><default></default></"
+                                                "quotas><users><default><password></password>"
+                                                "<networks><ip>127.0.0.1</ip></networks><profile>default</"
+                                                "profile><quota>default</quota></default></users></yandex>";
+    }
+
+    fs::path folder_;
+    std::string address_, missing_;
+    pid_t pid_ = -1;
+};
+
+class ClickHouse : public testing::TestWithParam<bool> {
+ protected:
+    static void TearDownTestSuite() {
+        for (auto& s : servers) s.reset();
+    }
+    void SetUp() override {
+        auto& server = servers[GetParam()];
+        if (!server) server = std::make_unique<Server>(GetParam());
+        if (!server->missing().empty()) GTEST_SKIP() << server->missing();
+        options_.server = server->address();
+        options_.complain = [this](std::string_view line) { said_.emplace_back(line); };
+        options_.table = fmt::format("t{}", ++tables);
+        options_.max_age = std::chrono::days(36500);
+    }
+    std::unique_ptr<History> must_open() {
+        auto store = open_clickhouse(options_);
+        EXPECT_TRUE(store) << store.error();
+        return store ? std::move(*store) : nullptr;
+    }
+
+    ClickHouseOptions options_;
+    std::vector<std::string> said_;
+    static std::unique_ptr<Server> servers[2];
+    static int tables;
+};
+std::unique_ptr<Server> ClickHouse::servers[2];
+int ClickHouse::tables = 0;
+INSTANTIATE_TEST_SUITE_P(Engines, ClickHouse, testing::Bool(), [](const auto& i) { return i.param ? "chdb" : "debian"; });
+
+TEST_P(ClickHouse, answers_every_question_as_counting_does) {
+    auto store = must_open();
+    ASSERT_TRUE(store);
+    Reference reference;
+    Made made;
+    const std::string lines = made.lines(0, 900);
+    reference.add(lines);
+    store->write(lines);
+    store->flush();
+    ASSERT_EQ(store->stats().written, 900u) << store->stats().last_error;
+    EXPECT_EQ(store->stats().records, 900u);
+    for (const QueryText& text : questions()) expect_same(*store, reference, text);
+}
+
+TEST_P(ClickHouse, makes_its_table_once_and_adds_what_is_new) {
+    auto store = must_open();
+    ASSERT_TRUE(store);
+    Made made;
+    store->write(made.lines(0, 3));
+    store.reset();
+    http::Request request{
+        .method = "POST", .target = "/", .headers = {}, .body = "ALTER TABLE cvf." + options_.table + " DROP COLUMN source_port"};
+    ASSERT_EQ(http::fetch(options_.server, request)->status, 200u);
+    store = must_open();
+    ASSERT_TRUE(store);
+    store->write(made.lines(3, 6));
+    store->flush();
+    EXPECT_EQ(store->stats().records, 6u);
+    EXPECT_EQ(store->stats().last_error, "");
+}
+
+TEST_P(ClickHouse, lets_no_filter_out_of_its_quotes) {
+    auto store = must_open();
+    ASSERT_TRUE(store);
+    Made made;
+    store->write(made.lines(0, 50));
+    store->flush();
+    for (const char* text :
+         {R"("x' OR 1 OR '")", R"("\\' OR 1 -- ")", R"("x\\")", R"("\n\t\r\u0001")", R"("'; DROP TABLE cvf.records; --")"}) {
+        const std::string t = text;
+        for (const std::string& filter : {"source.k8s.pod.name == " + t, "source.k8s.pod.name.contains(" + t + ")",
+                                          "source.k8s.pod.name in [" + t + "]", "source.container.label[" + t + "] == " + t}) {
+            const auto query = parse_query({.filter = filter, .limit = "0"}, 0);
+            ASSERT_TRUE(query) << filter << query.error().show();
+            EXPECT_EQ(answer(*store, *query), std::vector<std::string>()) << filter;
+        }
+    }
+    EXPECT_EQ(store->stats().records, 50u);
+}
+
+TEST_P(ClickHouse, expires_what_is_too_old) {
+    if (std::chrono::system_clock::now().time_since_epoch() < std::chrono::nanoseconds(Made::start) + 96h)
+        GTEST_SKIP() << "the clock is before the records";
+    options_.max_age = 1h;
+    auto store = must_open();
+    ASSERT_TRUE(store);
+    Made made;
+    store->write(made.lines(0, 10));
+    store->flush();
+    store.reset();
+    if (GetParam()) {
+        http::Request request{
+            .method = "POST", .target = "/", .headers = {}, .body = "OPTIMIZE TABLE cvf." + options_.table + " FINAL"};
+        EXPECT_EQ(http::fetch(options_.server, request)->status, 200u);
+    }
+    store = must_open();
+    store->tick();
+    EXPECT_EQ(store->stats().records, 0u);
+}
+
+TEST(ClickHouseErrors, are_said_and_records_wait_then_are_counted) {
+    const auto none = open_clickhouse({.server = fmt::format("http://127.0.0.1:{}", free_port()), .timeout = 500ms});
+    ASSERT_FALSE(none);
+    EXPECT_NE(none.error().find("127.0.0.1"), std::string::npos) << none.error();
+    EXPECT_FALSE(open_clickhouse({.database = "a b; DROP"}));
+}
+
+TEST(ClickHouseSchema, gives_every_field_a_column_of_its_own) {
+    for (const ServerVersion version : {ServerVersion{18, 16}, ServerVersion{24, 8}}) {
+        std::set<std::string> names;
+        for (const SqlColumn& c : sql_columns(version)) EXPECT_TRUE(names.insert(c.name).second) << c.name;
+        EXPECT_GE(names.size(), record::field_count);
+    }
+}
+
+TEST(SqlFilter, asks_for_one_outcome_and_leaves_over_what_sql_cannot_say) {
+    const auto where = [](const char* filter) {
+        const auto query = parse_query({.filter = filter}, 0);
+        EXPECT_TRUE(query);
+        const SqlFilter sql = sql_filter(*query);
+        return fmt::format("{} + {}", sql.where, sql.rest.size());
+    };
+    EXPECT_EQ(where(""), "1 + 0");
+    EXPECT_EQ(where("source.port == 1"), "(isNotNull(source_port) AND ifNull(source_port = 1, 0)) + 0");
+    EXPECT_EQ(where("!(source.port == 1)"), "(isNotNull(source_port) AND ifNull(source_port != 1, 0)) + 0");
+    EXPECT_EQ(where("event.duration / 2 == 1"), "1 + 1");
+    EXPECT_EQ(where("event.duration / 2 == 1 && has(error.type)"), "isNotNull(error_type) + 1");
+}
+
+}  // namespace
+}  // namespace cvf::history

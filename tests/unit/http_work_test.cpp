@@ -1,0 +1,206 @@
+// Answers that others make, and limits on what clients may hold.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "http/client.h"
+#include "http/server.h"
+
+namespace cvf::http {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct HttpWork : testing::Test {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool open = false;  // the gate that /slow waits at
+    std::atomic<int> working{0};
+    Reply later;
+    std::unique_ptr<Server> server;
+
+    void start(ServerLimits limits = {}) {
+        auto started = Server::start(
+            "127.0.0.1:0",
+            [this](const IncomingRequest& request) {
+                OutgoingResponse response;
+                if (request.target.path == "/slow")
+                    response.work = [this] {
+                        ++working;
+                        std::unique_lock lock(mutex);
+                        changed.wait_for(lock, 5s, [this] { return open; });
+                        OutgoingResponse made;
+                        made.body = "made by work";
+                        return made;
+                    };
+                else if (request.target.path == "/throws")
+                    response.work = []() -> OutgoingResponse { throw std::runtime_error("no"); };
+                else if (request.target.path == "/twice")
+                    response.work = [] {
+                        OutgoingResponse again;
+                        again.work = [] { return OutgoingResponse{}; };
+                        return again;
+                    };
+                else if (request.target.path == "/later")
+                    response.later = [this](Reply reply) {
+                        const std::lock_guard lock(mutex);
+                        later = std::move(reply);
+                        changed.notify_all();
+                    };
+                else
+                    response.body = std::string(request.body);
+                return response;
+            },
+            limits);
+        ASSERT_TRUE(started) << started.error();
+        server = std::move(*started);
+    }
+    void open_gate() {
+        const std::lock_guard lock(mutex);
+        open = true;
+        changed.notify_all();
+    }
+    template <typename Condition>
+    static bool soon(Condition condition) {
+        for (int i = 0; i < 300; ++i) {
+            if (condition()) return true;
+            std::this_thread::sleep_for(10ms);
+        }
+        return false;
+    }
+    std::string get(const std::string& target) const {
+        const auto response = http::get(server->address(), target);
+        return response ? std::to_string(response->status) + " " + response->body : response.error();
+    }
+};
+
+TEST_F(HttpWork, does_not_hold_up_other_requests) {
+    start();
+    std::string slow;
+    std::thread waiting([&] { slow = get("/slow"); });
+    EXPECT_TRUE(soon([&] { return working == 1; }));
+    EXPECT_EQ(get("/quick"), "200 ");
+    open_gate();
+    waiting.join();
+    EXPECT_EQ(slow, "200 made by work");
+}
+
+TEST_F(HttpWork, answers_500_to_work_that_throws_or_gives_more_work) {
+    start();
+    EXPECT_EQ(get("/throws"), "500 internal error\n");
+    EXPECT_EQ(get("/twice"), "500 internal error\n");
+}
+
+TEST_F(HttpWork, answers_503_when_too_much_is_waiting) {
+    start({.workers = 1, .waiting_work = 1});
+    std::thread one([&] { get("/slow"); });
+    EXPECT_TRUE(soon([&] { return working == 1; }));
+    std::atomic<bool> busy{false};
+    std::thread two([&] { get("/slow"); }), three([&] {
+        while (!busy) {
+            const std::string answer = get("/slow");
+            if (answer.starts_with("503")) busy = true;
+        }
+    });
+    EXPECT_TRUE(soon([&] { return busy.load(); }));
+    EXPECT_GT(server->stats().over_limit, 0u);
+    busy = true;
+    open_gate();
+    one.join();
+    two.join();
+    three.join();
+}
+
+TEST_F(HttpWork, sends_what_comes_later_once_from_any_thread) {
+    start();
+    std::string answer;
+    std::thread waiting([&] { answer = get("/later"); });
+    {
+        std::unique_lock lock(mutex);
+        ASSERT_TRUE(changed.wait_for(lock, 3s, [&] { return later != nullptr; }));
+    }
+    OutgoingResponse made;
+    made.body = "later";
+    later(std::move(made));
+    later(OutgoingResponse{});
+    waiting.join();
+    EXPECT_EQ(answer, "200 later");
+    server.reset();
+    later(OutgoingResponse{});  // must not touch what is gone
+}
+
+TEST_F(HttpWork, answers_500_when_whoever_was_to_answer_forgets_it) {
+    start();
+    std::string answer;
+    std::thread waiting([&] { answer = get("/later"); });
+    {
+        std::unique_lock lock(mutex);
+        ASSERT_TRUE(changed.wait_for(lock, 3s, [&] { return later != nullptr; }));
+        later = nullptr;
+    }
+    waiting.join();
+    EXPECT_EQ(answer, "500 internal error\n");
+}
+
+TEST_F(HttpWork, ends_while_work_and_later_are_open) {
+    start();
+    std::thread slow([&] { get("/slow"); }), never([&] { get("/later"); });
+    EXPECT_TRUE(soon([&] {
+        const std::lock_guard lock(mutex);
+        return working == 1 && later;
+    }));
+    open_gate();
+    server.reset();
+    slow.join();
+    never.join();
+    EXPECT_EQ(working, 1);
+}
+
+TEST_F(HttpWork, bounds_the_connections_of_one_address) {
+    start({.connections = 100, .connections_per_peer = 2});
+    std::vector<int> held;
+    for (int i = 0; i < 4; ++i) {
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in from{}, to{};
+        from.sin_family = to.sin_family = AF_INET;
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + static_cast<unsigned>(i / 3));  // 127.0.0.2, then .3
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        to.sin_port = htons(server->port());
+        ASSERT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&from), sizeof from), 0);
+        ASSERT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+        held.push_back(fd);
+    }
+    EXPECT_TRUE(soon([&] { return server->stats().connections == 3 && server->stats().refused == 1; }))
+        << server->stats().connections << " " << server->stats().refused;
+    for (const int fd : held) ::close(fd);
+    EXPECT_TRUE(soon([&] { return server->stats().connections == 0; }));
+}
+
+TEST_F(HttpWork, tells_who_asks_first_to_send_the_body) {
+    start();
+    if (::system("command -v curl > /dev/null") != 0) GTEST_SKIP() << "curl is not installed";
+    FILE* pipe =
+        ::popen(("head -c 100000 /dev/zero | tr '\\0' b | curl -s -o /dev/null -w '%{http_code} %{size_upload} %{time_total}' "
+                 "-H 'Expect: 100-continue' --expect100-timeout 5 --data-binary @- " +
+                 server->address() + "/echo")
+                    .c_str(),
+                "r");
+    char text[100] = {};
+    (void)!::fread(text, 1, sizeof text - 1, pipe);
+    ::pclose(pipe);
+    unsigned status = 0, sent = 0;
+    double seconds = 9;
+    ASSERT_EQ(::sscanf(text, "%u %u %lf", &status, &sent, &seconds), 3) << text;
+    EXPECT_EQ(status, 200u);
+    EXPECT_EQ(sent, 100000u);
+    EXPECT_LT(seconds, 3) << "it did not have to wait";
+}
+
+}  // namespace
+}  // namespace cvf::http

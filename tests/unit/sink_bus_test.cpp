@@ -1,0 +1,259 @@
+// The bus sink accounts for every record whatever the broker does.
+#include "sink/bus_sink.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "bus/subjects.h"
+
+namespace cvf::sink {
+namespace {
+
+using record::Field;
+using record::RecordType;
+
+// A broker that does as the test says.
+class FakeBus final : public bus::Bus {
+ public:
+    std::function<void(const bus::Settled&)> settle;
+    std::mutex mutex;
+    bool up = true, deliver = true, hold = false;
+    size_t accept = SIZE_MAX;  // messages before it is full
+    std::vector<uint64_t> held;
+    std::map<std::string, std::vector<std::pair<uint64_t, uint64_t>>> arrived;  // by subject: sequence, records
+
+    bus::Accepted publish(const bus::Message& m) override {
+        uint64_t token = m.token;
+        bool good = false;
+        {
+            std::lock_guard lock(mutex);
+            if (!up) return bus::Accepted::down;
+            if (accept == 0) return bus::Accepted::full;
+            accept--;
+            if (hold) {
+                held.push_back(token);
+                return bus::Accepted::yes;
+            }
+            good = deliver;
+            if (good) note(m);
+        }
+        settle({token, good});
+        return bus::Accepted::yes;
+    }
+    void note(const bus::Message& m) {
+        uint64_t sequence = 0, count = 0;
+        for (const bus::Header& h : m.headers) {
+            if (h.name == bus::header::first) sequence = std::stoull(std::string(h.value));
+            if (h.name == bus::header::count) count = std::stoull(std::string(h.value));
+        }
+        EXPECT_EQ(static_cast<uint64_t>(std::ranges::count(m.payload, '\n')), count);
+        arrived[std::string(m.subject)].emplace_back(sequence, count);
+    }
+    uint64_t records() {
+        std::lock_guard lock(mutex);
+        std::set<std::tuple<std::string, uint64_t, uint64_t>> once;
+        for (const auto& [subject, batches] : arrived)
+            for (const auto& [sequence, count] : batches) once.emplace(subject, sequence, count);
+        uint64_t n = 0;
+        for (const auto& batch : once) n += std::get<2>(batch);
+        return n;
+    }
+    std::expected<std::unique_ptr<bus::Subscription>, std::string> subscribe(std::string_view, std::string_view,
+                                                                             bus::OnMessage) override {
+        return std::unexpected("no");
+    }
+    std::expected<uint64_t, std::string> put(std::string_view, std::string_view, std::string_view,
+                                             std::optional<uint64_t>) override {
+        return std::unexpected("no");
+    }
+    std::expected<void, std::string> remove(std::string_view, std::string_view) override { return std::unexpected("no"); }
+    std::expected<std::unique_ptr<bus::Subscription>, std::string> watch(std::string_view, bus::OnDocument) override {
+        return std::unexpected("no");
+    }
+    bus::State state() const override { return {}; }
+    bool drain(std::chrono::milliseconds) override { return true; }
+};
+
+class BusSinkTest : public testing::Test {
+ protected:
+    void SetUp() override {
+        char name[] = "/tmp/cvf-bus-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        directory_ = name;
+    }
+    void TearDown() override {
+        sink_.reset();
+        std::filesystem::remove_all(directory_);
+    }
+    void open(bool spool, size_t memory = 1u << 20, uint64_t limit = 64u << 20) {
+        BusSinkOptions options;
+        options.node = "node-1";
+        options.instance = 42;
+        options.batch_bytes = 2000;
+        options.linger = std::chrono::milliseconds(0);
+        options.memory_bytes = memory;
+        options.complain = [](std::string_view) {};
+        if (spool) options.spool = {directory_, limit, 100'000};
+        auto sink = BusSink::open(std::move(options), bus_);
+        ASSERT_TRUE(sink) << sink.error();
+        sink_ = std::move(*sink);
+        bus_.settle = [this](const bus::Settled& s) { sink_->settled(s); };
+    }
+    void write(size_t n, RecordType type = RecordType::dns) {
+        record::Record r;
+        for (size_t i = 0; i < n; i++) {
+            r.begin(type, 1'700'000'000'000'000'000);
+            const std::string id = "flow-" + std::to_string(i);
+            r.text(Field::record_id, id);
+            sink_->write(r, nullptr);
+        }
+        sink_->flush();
+    }
+    bool until(const std::function<bool()>& done, int ms = 5000) {
+        for (int i = 0; i < ms; i++) {
+            if (done()) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return false;
+    }
+    void set(bool FakeBus::* member, bool value) {
+        {
+            std::lock_guard lock(bus_.mutex);
+            bus_.*member = value;
+        }
+        sink_->connection_changed();
+    }
+    void expect_balance() {
+        const RecordSinkStats stats = sink_->stats();
+        EXPECT_EQ(stats.given, stats.delivered + stats.lost + stats.waiting);
+    }
+
+    std::string directory_;
+    FakeBus bus_;
+    std::unique_ptr<BusSink> sink_;
+};
+
+TEST_F(BusSinkTest, everything_arrives_with_sequences_without_gaps) {
+    open(false);
+    write(1000);
+    write(500, RecordType::flow);
+    ASSERT_TRUE(until([&] { return sink_->stats().delivered == 1500; }));
+    EXPECT_EQ(bus_.records(), 1500u);
+    for (const auto& [subject, batches] : bus_.arrived) {
+        uint64_t next = 1;
+        for (const auto& [sequence, count] : batches) {
+            EXPECT_EQ(sequence, next) << subject;
+            next += count;
+        }
+    }
+    EXPECT_EQ(sink_->stats().lost, 0u);
+}
+
+TEST_F(BusSinkTest, what_was_not_delivered_is_sent_again_under_the_same_sequence) {
+    open(false);
+    set(&FakeBus::deliver, false);
+    write(200);
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    EXPECT_EQ(sink_->stats().delivered, 0u);
+    set(&FakeBus::deliver, true);
+    ASSERT_TRUE(until([&] { return sink_->stats().delivered == 200; }));
+    EXPECT_EQ(bus_.records(), 200u);
+}
+
+TEST_F(BusSinkTest, without_a_spool_memory_is_the_bound_and_the_loss_is_counted) {
+    open(false, 100'000);
+    set(&FakeBus::up, false);
+    write(5000);
+    const RecordSinkStats down = sink_->stats();
+    EXPECT_GT(down.lost, 0u);
+    EXPECT_GT(down.waiting, 0u);
+    expect_balance();
+    set(&FakeBus::up, true);
+    ASSERT_TRUE(until([&] { return sink_->stats().waiting == 0; }));
+    EXPECT_EQ(bus_.records() + sink_->stats().lost, 5000u);
+}
+
+TEST_F(BusSinkTest, with_a_spool_an_outage_costs_nothing_and_order_is_kept) {
+    open(true, 100'000);
+    set(&FakeBus::up, false);
+    for (int i = 0; i < 50; i++) {
+        write(100);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ASSERT_TRUE(until([&] { return sink_->stats().spooled_bytes > 0; }));
+    EXPECT_EQ(sink_->stats().lost, 0u);
+    set(&FakeBus::up, true);
+    ASSERT_TRUE(until([&] { return sink_->stats().waiting == 0; })) << sink_->stats().waiting;
+    EXPECT_EQ(bus_.records(), 5000u);
+    uint64_t next = 1;
+    for (const auto& [sequence, count] : bus_.arrived.begin()->second) {
+        EXPECT_EQ(sequence, next);
+        next = sequence + count;
+    }
+    EXPECT_TRUE(until([&] { return sink_->stats().spooled_bytes == 0; }));
+}
+
+TEST_F(BusSinkTest, what_is_left_at_the_end_goes_out_in_the_next_life) {
+    open(true);
+    set(&FakeBus::up, false);
+    write(700);
+    sink_->finish(std::chrono::milliseconds(10));
+    EXPECT_EQ(sink_->stats().lost, 0u);
+    sink_.reset();
+    bus_.up = true;
+    open(true);
+    ASSERT_TRUE(until([&] { return sink_->stats().delivered == 700; }));
+    EXPECT_EQ(bus_.records(), 700u);
+}
+
+TEST_F(BusSinkTest, when_the_spool_is_full_health_goes_on_longest) {
+    open(true, 200'000, 200'000);
+    set(&FakeBus::up, false);
+    for (int i = 0; i < 100; i++) {
+        write(100);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ASSERT_TRUE(until([&] { return sink_->stats().lost > 0; }));
+    const uint64_t lost = sink_->stats().lost;
+    write(10, RecordType::health);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(sink_->stats().lost, lost);
+    set(&FakeBus::up, true);
+    ASSERT_TRUE(until([&] { return sink_->stats().waiting == 0; }));
+    EXPECT_EQ(bus_.records() + sink_->stats().lost, 10'010u);
+    EXPECT_EQ(bus_.arrived[bus::subject::records("health", "node-1")].size(), 1u);
+}
+
+TEST_F(BusSinkTest, a_full_bus_is_tried_again_when_something_has_arrived) {
+    open(false);
+    {
+        std::lock_guard lock(bus_.mutex);
+        bus_.hold = true;
+        bus_.accept = 2;
+    }
+    write(200);
+    ASSERT_TRUE(until([&] {
+        std::lock_guard lock(bus_.mutex);
+        return bus_.held.size() == 2;
+    }));
+    std::vector<uint64_t> held;
+    {
+        std::lock_guard lock(bus_.mutex);
+        bus_.hold = false;
+        bus_.accept = SIZE_MAX;
+        held.swap(bus_.held);
+    }
+    for (const uint64_t token : held) sink_->settled({token, false});
+    ASSERT_TRUE(until([&] { return sink_->stats().delivered == 200; }));
+    EXPECT_EQ(bus_.records(), 200u);
+}
+
+}  // namespace
+}  // namespace cvf::sink

@@ -22,3 +22,7 @@ target_link_directories(cvf_nats_library INTERFACE ${nats_LIBRARY_DIRS})
 target_link_libraries(cvf_nats_library INTERFACE nats OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
 add_library(cvf::nats ALIAS cvf_nats_library)
 find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
+# Headers only; its CMake files stand where find_package does not look by itself.
+find_path(PEGTL_INCLUDE tao/pegtl.hpp REQUIRED)
+add_library(pegtl INTERFACE)
+target_include_directories(pegtl SYSTEM INTERFACE ${PEGTL_INCLUDE})

@@ -8,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace cvf::protocol;
     fuzz::play(quic, data, size);
     quic_wire::match_datagram({data, size});
-    fuzz::SilentContext ctx;
+    quic_wire::is_genuine_retry(*quic_wire::find_version(1), {data, std::min<size_t>(size, 20)}, {data, size});
+    test::FakeContext ctx;
     cvf::record::Record& record = ctx.start(cvf::record::RecordType::quic, 0);
     quic_wire::write_transport_parameters({data, size}, record);
     ctx.emit(record);
@@ -22,6 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         connection->data(from_client ? Direction::from_initiator : Direction::from_responder, exact, ctx);
     }
     connection->finish(ctx);
+    fuzz::check_records(ctx);
     quic_wire::CryptoStream stream;
     cvf::decode::Reader r({data, size});
     while (r.left() > 0) {

@@ -26,6 +26,17 @@ uint64_t random_seed() {
     return seed;
 }
 
+// Whether records of these types are made of payload. Those of flows are complete enough without: what they would know from it
+// (host names, the protocol found) is there when something else needs it.
+bool needs_payload(const pipeline::TypeBits& wanted) {
+    using record::RecordType;
+    pipeline::TypeBits without;
+    for (const RecordType type :
+         {RecordType::flow, RecordType::process, RecordType::event, RecordType::health, RecordType::arp, RecordType::lldp})
+        without.set(static_cast<size_t>(type));
+    return (wanted & ~without).any();
+}
+
 tap::Verdict verdict_of(protocol::Want want) {
     switch (want) {
         case protocol::Want::all:
@@ -65,6 +76,10 @@ class LocalAgent final : public Agent {
             tap_->set_want(cookie, egress, verdict_of(want));
         };
         shard_.on_skip = [this](uint64_t cookie, bool egress, uint64_t offset) { tap_->skip_to(cookie, egress, offset); };
+        if (options.payload) {
+            tap_->set_payload(needs_payload(shard_.wanted()));
+            shard_.on_wanted = [this](const pipeline::TypeBits& wanted) { tap_->set_payload(needs_payload(wanted)); };
+        }
         return steer(settings);
     }
 

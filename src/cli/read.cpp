@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/publisher.h"
 #include "host/clock.h"
 #include "pipeline/shard.h"
 #include "sink/progress.h"
@@ -55,6 +56,7 @@ uint64_t total_size(const std::vector<std::string>& files) {
 struct Reading {
     pipeline::Shard& shard;
     sink::Progress* progress;  // null: not shown
+    Publisher* publisher;      // null: nothing is published
     uint64_t bytes_before = 0;
     int64_t last_time = 0;
 
@@ -77,6 +79,10 @@ struct Reading {
                 last_time = std::max(last_time, packet.time);
             }
             if (progress) progress->update(bytes_before + tap->progress().bytes_read, shard.records_made());
+            if (publisher) {
+                shard.flush();
+                publisher->keep_pace(stop);
+            }
         }
         bytes_before += tap->progress().bytes_read;
         if (const auto& fault = tap->fault()) {
@@ -98,26 +104,42 @@ flow::Options flow_options(const config::Settings& settings) {
 }
 
 int run_read(const config::Settings& settings, const std::vector<std::string>& files) {
-    auto outlet = make_outlet(settings, From::capture);
-    if (!outlet) {
-        fmt::print(stderr, "cvf read: {}\n", outlet.error());
-        return exit_wrong_use;
+    std::unique_ptr<Publisher> publisher;
+    std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
+    if (!settings.bus.empty()) {
+        auto selection = make_selection(settings);
+        auto opened = selection ? Publisher::open(settings, std::move(*selection))
+                                : std::expected<std::unique_ptr<Publisher>, std::string>(std::unexpected(selection.error()));
+        if (!opened) {
+            fmt::print(stderr, "cvf read: {}\n", opened.error());
+            return exit_wrong_use;
+        }
+        publisher = std::move(*opened);
+    }
+    // What is published is written too only where that is asked for.
+    const bool writes = !publisher || !settings.output.empty() || !settings.origin("format").empty();
+    if (writes) {
+        auto outlet = make_outlet(settings, From::capture);
+        if (!outlet) {
+            fmt::print(stderr, "cvf read: {}\n", outlet.error());
+            return exit_wrong_use;
+        }
+        outlets.push_back(std::move(*outlet));
     }
     pipeline::ShardOptions options;
     options.flow = flow_options(settings);
     // Nobody waits for interim numbers of what is over already; asked for, they are there.
     if (settings.origin("flow.interim").empty()) options.flow.report_every = 0;
     if (!settings.origin("node").empty()) options.host_name = settings.node;
-    std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
-    outlets.push_back(std::move(*outlet));
-    pipeline::Shard shard(options, std::move(outlets));
+    pipeline::Shard shard(options, std::move(outlets), nullptr, publisher ? publisher->slot() : nullptr);
+    shard.flush();  // what is to be published is known from the first packet
 
-    waited_for = &shard.outlets().front()->sink();
+    if (writes) waited_for = &shard.outlets().front()->sink();
     catch_signals();
     // Records on the same terminal would be torn by a progress line.
-    const bool show = !settings.quiet && !(settings.output.empty() && isatty(STDOUT_FILENO));
+    const bool show = !settings.quiet && !(writes && settings.output.empty() && isatty(STDOUT_FILENO));
     sink::Progress progress(total_size(files));
-    Reading reading{shard, show ? &progress : nullptr};
+    Reading reading{shard, show ? &progress : nullptr, publisher.get()};
     bool good = true;
     for (const std::string& file : files) {
         if (stop || shard.closed()) break;  // nobody reads any more: a quiet end
@@ -126,19 +148,25 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     shard.finish();
     // Without a packet there is no time but the clock's.
     const int64_t end = reading.last_time ? reading.last_time : host::Clock().utc(static_cast<uint64_t>(host::monotonic_now()));
-    if (!wants_table(settings)) shard.health(end, "file", {}, true);
+    if (!writes)
+        shard.health(end, "file", {}, false);
+    else if (!wants_table(settings))
+        shard.health(end, "file", {}, true);
     shard.flush();
-    shard.outlets().front()->finish();
-    sink::Sink& sink = shard.outlets().front()->sink();
+    if (writes) shard.outlets().front()->finish();
     waited_for = nullptr;
     progress.clear();
-    const sink::SinkStats stats = sink.stats();
-    if (stats.records_lost && !sink.closed()) {
-        fmt::print(stderr, "cvf: {} records could not be written: {}\n", stats.records_lost,
-                   stats.last_error.empty() ? "nobody took them in time" : stats.last_error);
-        return exit_failed;
+    if (publisher) good &= publisher->finish(settings.quiet);
+    if (writes) {
+        sink::Sink& sink = shard.outlets().front()->sink();
+        const sink::SinkStats stats = sink.stats();
+        if (stats.records_lost && !sink.closed()) {
+            fmt::print(stderr, "cvf: {} records could not be written: {}\n", stats.records_lost,
+                       stats.last_error.empty() ? "nobody took them in time" : stats.last_error);
+            return exit_failed;
+        }
     }
-    if (wants_table(settings) && !settings.quiet)
+    if (writes && wants_table(settings) && !settings.quiet)
         fmt::print(stderr, "{} packets, {} conversations, {} records\n", shard.counts().packets, shard.tracker().counters().flows,
                    shard.records_made());
     if (stop) return exit_by_signal + stop;

@@ -14,6 +14,7 @@
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "controller/controller.h"
+#include "host/background.h"
 
 namespace cvf::cli {
 
@@ -42,27 +43,30 @@ int run_up(const config::Settings& settings) {
     }
     // From now on a signal ends it in good order.
     stop_on_signals();
-    auto history = open_history(settings);
-    if (!history) {
-        // To watch without looking back is better than not to watch.
-        fmt::print(stderr, "cvf up: no records are kept: {}\n", history.error());
-        history = nullptr;
-    }
+    // What looks back must not hold up what looks on: the keeping of records takes what the data path leaves of the processor.
     const uint64_t instance = new_instance();
+    std::expected<std::shared_ptr<history::History>, std::string> history;
+    std::expected<std::unique_ptr<agent::BusLink>, std::string> link;
+    std::expected<std::unique_ptr<controller::Controller>, std::string> controller;
+    host::in_background([&] {
+        history = open_history(settings);
+        if (!history) {
+            // To watch without looking back is better than not to watch.
+            fmt::print(stderr, "cvf up: no records are kept: {}\n", history.error());
+            history = nullptr;
+        }
+        link = agent::BusLink::open(settings, {.node = node_name(settings), .instance = instance});
+        if (!link) return;
+        controller::ControllerOptions options;
+        options.history = *history;
+        options.live = false;
+        controller = controller::Controller::open(std::move(options), (*link)->bus());
+    });
+    if (!link || !controller) {
+        fmt::print(stderr, "cvf up: {}\n", !link ? link.error() : controller.error());
+        return exit_failed;
+    }
     const bool keeps = *history != nullptr;
-    auto link = agent::BusLink::open(settings, {.node = node_name(settings), .instance = instance});
-    if (!link) {
-        fmt::print(stderr, "cvf up: {}\n", link.error());
-        return exit_failed;
-    }
-    controller::ControllerOptions steering;
-    steering.history = *history;
-    steering.live = false;
-    auto controller = controller::Controller::open(std::move(steering), (*link)->bus());
-    if (!controller) {
-        fmt::print(stderr, "cvf up: {}\n", controller.error());
-        return exit_failed;
-    }
     agent::Joining joining;
     joining.bus = &(*link)->bus();
     joining.sink = (*link)->sink();

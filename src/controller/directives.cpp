@@ -95,7 +95,14 @@ class Mirror final : public Directives {
         if (const auto removed = bus_.remove(bus::bucket::directives, key); !removed)
             return std::unexpected(Refusal{503, removed.error(), {}});
         audit_.note({0, who, "delete", key, there->directive.metadata.generation, "deleted", {}});
-        await(there->revision + 1);
+        {
+            // Who deletes and then lists does not see it any more; another of its name may be there by then.
+            std::unique_lock lock(mutex_);
+            seen_.wait_for(lock, std::chrono::milliseconds(2000), [&] {
+                const auto at = all_.find(key);
+                return at == all_.end() || at->second.revision > there->revision;
+            });
+        }
         return std::move(*there);
     }
 

@@ -76,47 +76,49 @@ FragmentTable::Datagram* FragmentTable::find_or_make(const Packet& p) {
     return &d;
 }
 
-// False when the fragment contradicts what is known.
-bool FragmentTable::store(Datagram& d, const Packet& p, const Piece& piece) {
+FragmentTable::Stored FragmentTable::store(Datagram& d, const Packet& p, const Piece& piece) {
     const uint32_t begin = piece.offset, end = begin + piece.length;
     const uint32_t known = d.ranges.empty() ? 0 : d.ranges.back().end;
     if (!p.more_fragments) {
-        if ((d.end != 0 && d.end != end) || known > end) return false;
+        if ((d.end != 0 && d.end != end) || known > end) return Stored::refused;
     } else if (d.end != 0 && end > d.end) {
-        return false;
+        return Stored::refused;
     }
-    if (d.count >= most_fragments) return false;
+    if (d.count >= most_fragments) return Stored::refused;
+
+    size_t first = 0;
+    while (first < d.ranges.size() && d.ranges[first].end < begin) ++first;
+    size_t last = first;
+    Range merged{begin, end};
+    bool overlap = false, nothing_new = false;
+    for (; last < d.ranges.size() && d.ranges[last].begin <= end; ++last) {
+        const Range& there = d.ranges[last];
+        overlap |= there.begin < end && begin < there.end;
+        nothing_new |= there.begin <= begin && there.end >= end;
+        merged.begin = std::min(merged.begin, there.begin);
+        merged.end = std::max(merged.end, there.end);
+    }
+    if (overlap && !nothing_new) return Stored::overlapping;
+    const uint32_t captured_end = begin + static_cast<uint32_t>(std::min<size_t>(piece.bytes.size(), piece.length));
+    if (nothing_new) {
+        // What the capture cut off of either can't be compared.
+        const uint32_t comparable = std::min(captured_end, d.readable);
+        if (comparable > begin && std::memcmp(d.data.data() + begin, piece.bytes.data(), comparable - begin) != 0) {
+            if (d.key.family == 6) return Stored::overlapping;
+            ++stats_.overlaps;
+        }
+    }
     if (!p.more_fragments) d.end = end;
     ++d.count;
     d.wire_length += p.wire_length;
     d.faults |= p.faults;
 
-    // Copy what is new, gap by gap between the ranges that were there. Bytes that were not captured stay zero, behind `readable`.
-    if (d.data.size() < end) d.data.resize(end);
-    const uint32_t captured_end = begin + static_cast<uint32_t>(std::min<size_t>(piece.bytes.size(), piece.length));
-    const auto copy = [&](uint32_t from, uint32_t to) {
-        to = std::min(to, captured_end);
-        if (from < to) std::memcpy(d.data.data() + from, piece.bytes.data() + (from - begin), to - from);
-    };
-    Range merged{begin, end};
-    uint32_t at = begin;
-    size_t first = 0;
-    while (first < d.ranges.size() && d.ranges[first].end < begin) ++first;
-    size_t last = first;
-    bool overlap = false;
-    for (; last < d.ranges.size() && d.ranges[last].begin <= end; ++last) {
-        const Range& there = d.ranges[last];
-        overlap |= there.begin < end && begin < there.end;
-        if (there.begin > at) copy(at, there.begin);
-        at = std::max(at, there.end);
-        merged.begin = std::min(merged.begin, there.begin);
-        merged.end = std::max(merged.end, there.end);
+    if (!nothing_new) {
+        // Bytes that were not captured stay zero, behind `readable`.
+        if (d.data.size() < end) d.data.resize(end);
+        if (begin < captured_end) std::memcpy(d.data.data() + begin, piece.bytes.data(), captured_end - begin);
+        if (captured_end < end) d.readable = std::min(d.readable, captured_end);
     }
-    const bool repetition = last == first + 1 && d.ranges[first].begin <= begin && d.ranges[first].end >= end &&
-                            std::memcmp(d.data.data() + begin, piece.bytes.data(), captured_end - begin) == 0;
-    if (at < end) copy(at, end);
-    if (overlap && !repetition) ++stats_.overlaps;
-    if (captured_end < end && at < end) d.readable = std::min(d.readable, captured_end);
     d.ranges.erase(d.ranges.begin() + static_cast<std::ptrdiff_t>(first), d.ranges.begin() + static_cast<std::ptrdiff_t>(last));
     d.ranges.insert(d.ranges.begin() + static_cast<std::ptrdiff_t>(first), merged);
 
@@ -132,7 +134,7 @@ bool FragmentTable::store(Datagram& d, const Packet& p, const Piece& piece) {
     const size_t cost = d.data.capacity() + d.header.capacity() + d.ranges.capacity() * sizeof(Range) + entry_cost;
     bytes_ += cost - d.charged;
     d.charged = cost;
-    return true;
+    return Stored::taken;
 }
 
 const Packet* FragmentTable::finish(Datagram& d, const Packet& last) {
@@ -197,9 +199,16 @@ const Packet* FragmentTable::add(const Packet& fragment) {
         }
         Datagram* d = find_or_make(*p);
         if (d == nullptr) return nullptr;
-        if (!store(*d, *p, piece)) {
-            ++stats_.invalid;
-            return nullptr;
+        switch (store(*d, *p, piece)) {
+            case Stored::taken:
+                break;
+            case Stored::refused:
+                ++stats_.invalid;
+                return nullptr;
+            case Stored::overlapping:
+                ++stats_.overlaps;
+                give_up(by_key_.find(d->key)->second);
+                return nullptr;
         }
         const bool complete = d->end != 0 && !d->header.empty() && d->ranges.size() == 1 && d->ranges[0].end == d->end;
         if (!complete) {

@@ -1,9 +1,10 @@
 // Puts fragmented IPv4 and IPv6 datagrams together (RFC 791; RFC 8200, 4.5).
 //
 // Bounded in datagrams and in bytes: when a new one does not fit, the oldest is given up and counted. A datagram that is not
-// complete 30 seconds (of packet time) after its first fragment came is given up too. Where fragments overlap, the bytes that
-// came first stay and the overlap is counted; an exact repetition is no overlap. A fragment that the capture cut short leaves the
-// datagram readable up to the cut.
+// complete 30 seconds (of packet time) after its first fragment came is given up too. So is a datagram of which fragments overlap
+// (RFC 8200, 4.5; what receives them, Linux for one, does it for IPv4 alike), and the overlap is counted. A fragment that brings
+// nothing new is passed over; when its bytes are others than those there, IPv6 gives up, and IPv4 stays with the first, as Linux
+// does. A fragment that the capture cut short leaves the datagram readable up to the cut.
 //
 // Only packets with is_fragment are handed in, so that others cost nothing. One thread owns a table.
 #pragma once
@@ -28,7 +29,7 @@ struct FragmentStats {
     uint64_t reassembled = 0;  // datagrams
     uint64_t timed_out = 0;    // datagrams
     uint64_t evicted = 0;      // datagrams given up for want of room
-    uint64_t overlaps = 0;     // fragments
+    uint64_t overlaps = 0;     // fragments that covered bytes of another in part, or with other bytes
     uint64_t invalid = 0;      // fragments that cannot be: not a multiple of 8, beyond 64 KiB, against what is known of the end
 };
 
@@ -90,7 +91,12 @@ class FragmentTable {
 
     bool measure(const Packet& p, Piece& piece) const;
     Datagram* find_or_make(const Packet& p);
-    bool store(Datagram& d, const Packet& p, const Piece& piece);
+    enum class Stored : uint8_t {
+        taken,
+        refused,      // it contradicts what is known of the datagram, which stays
+        overlapping,  // the datagram must be given up
+    };
+    Stored store(Datagram& d, const Packet& p, const Piece& piece);
     const Packet* finish(Datagram& d, const Packet& last);
     void give_up(Datagrams::iterator d);
     void make_room(const Datagram* keep);

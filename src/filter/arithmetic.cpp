@@ -3,6 +3,7 @@
 #include <charconv>
 #include <limits>
 #include <string_view>
+#include <type_traits>
 
 namespace cvf::filter {
 
@@ -39,6 +40,8 @@ bool calculate_whole(Op op, T a, T b, T& out) noexcept {
 
 template <typename T>
 bool parse_number(std::string_view text, T& out) noexcept {
+    // As in Go, a number that may be negative may also have a plus, which from_chars does not know.
+    if (std::is_signed_v<T> && text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
     const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), out);
     return !text.empty() && failure == std::errc{} && end == text.data() + text.size();
 }

@@ -152,6 +152,10 @@ std::string_view name_of(Type type) {
 
 Checker::Checker(std::string_view source) : source_(source), program_(std::make_unique<Program>()) {
     program_->source = source;
+    // An upper bound of the patterns to come shares out the memory before the first is compiled.
+    size_t patterns = 0;
+    for (size_t at = source.find("matches"); at != std::string_view::npos; at = source.find("matches", at + 1)) ++patterns;
+    memory_per_pattern_ = std::min(pattern_memory / std::clamp<size_t>(patterns, 1, max_patterns), one_pattern_memory);
 }
 
 std::expected<std::unique_ptr<Program>, Error> Checker::run(const Syntax& syntax) {

@@ -104,6 +104,7 @@ class Checker {
     std::unique_ptr<Program> program_;
     std::vector<Variable> variables_;
     size_t depth_ = 0;
+    size_t memory_per_pattern_;
 };
 
 }  // namespace cvf::filter

@@ -18,6 +18,10 @@ using record::Value;
 // True, false, or CEL's error: a field is missing, a number overflows, a key is not there.
 enum class Outcome : uint8_t { no, yes, error };
 
+// What costs about as much as an operation: bytes that contains() searches, bytes that a pattern or a count of characters walks
+// over, items of a list or map.
+constexpr size_t searched_per_step = 32, matched_per_step = 8, compared_per_step = 4;
+
 Outcome outcome(bool yes) {
     return yes ? Outcome::yes : Outcome::no;
 }
@@ -83,6 +87,9 @@ class Evaluation {
     [[gnu::noinline]] Outcome network_test(const Node& n) noexcept;
     [[gnu::noinline]] Outcome comprehension(const Node& n) noexcept;
 
+    // Work that grows with the data, inside comprehensions, where it is done again and again: false when it is too much.
+    bool charge(size_t steps) noexcept { return depth_ == 0 || (steps_left_ -= static_cast<int64_t>(steps)) >= 0; }
+
     static const Value* put(Value& scratch, int64_t v) noexcept {
         scratch.kind = Kind::sint;
         scratch.sint = v;
@@ -93,6 +100,7 @@ class Evaluation {
     const record::Record& record_;
     std::array<const Value*, max_nesting> variables_;  // set by the comprehension around every use
     int64_t steps_left_ = max_steps;
+    int depth_ = 0;  // comprehensions around what is being tested
 };
 
 Outcome Evaluation::test(const Node& n) noexcept {
@@ -238,7 +246,7 @@ Outcome Evaluation::member_of(const Node& n) noexcept {
     bool found = false;
     if (n.op == Op::in_list) {
         const Value* list = value(child(n, 1), item);
-        if (!list) return Outcome::error;
+        if (!list || !charge(list->size / compared_per_step)) return Outcome::error;
         for (const Value& v : list->as_items()) {
             if (compare(n.order, v, *wanted) != 0) continue;
             found = true;
@@ -261,8 +269,10 @@ Outcome Evaluation::text_test(const Node& n) noexcept {
     std::string_view text, part;
     const Value* a = value(child(n, 0), one);
     if (!a || !as_text(*a, one_text, text)) return Outcome::error;
-    if (n.op == Op::matches)
+    if (n.op == Op::matches) {
+        if (!charge(text.size() / matched_per_step)) return Outcome::error;
         return outcome(RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *program_.patterns[n.constant]));
+    }
     if (n.op == Op::is_ip || n.op == Op::is_cidr) {
         const auto parsed = n.op == Op::is_ip ? parse_ip(text) : parse_cidr(text);
         return outcome(parsed && !is_mapped(*parsed));
@@ -271,6 +281,7 @@ Outcome Evaluation::text_test(const Node& n) noexcept {
     if (!b || !as_text(*b, other_text, part)) return Outcome::error;
     if (n.op == Op::starts_with) return outcome(text.starts_with(part));
     if (n.op == Op::ends_with) return outcome(text.ends_with(part));
+    if (!charge(text.size() / searched_per_step)) return Outcome::error;
     // memmem is several times faster than string_view::find on long text.
     return outcome(part.empty() || (part.size() <= text.size() && memmem(text.data(), text.size(), part.data(), part.size())));
 }
@@ -363,7 +374,9 @@ Outcome Evaluation::comprehension(const Node& n) noexcept {
         if ((steps_left_ -= n.number) < 0) return Outcome::error;
         Value item;
         variables_[n.slot] = n.over_items ? value(child(n, i + 1), item) : &items[i * stride];
+        ++depth_;
         const Outcome o = test(body);
+        --depth_;
         if (o == Outcome::error) {
             // exists() and all() may still be decided by another item; exists_one() may not.
             if (n.op == Op::exists_one) return o;
@@ -400,7 +413,8 @@ const Value* Evaluation::compute(const Node& n, Value& scratch) noexcept {
             TextBuffer buffer;
             std::string_view text;
             const Value* v = value(child(n, 0), scratch);
-            return v && as_text(*v, buffer, text) ? put(scratch, count_characters(text)) : nullptr;
+            return v && as_text(*v, buffer, text) && charge(text.size() / matched_per_step) ? put(scratch, count_characters(text))
+                                                                                            : nullptr;
         }
         case Op::size_list:
         case Op::size_map: {
@@ -448,6 +462,7 @@ const Value* Evaluation::find_entry(const Node& n, Value& scratch) noexcept {
     std::string_view wanted;
     const Value* key = value(child(n, 1), key_scratch);
     if (!key || !as_text(*key, buffer, wanted)) return nullptr;
+    if (!charge(map->size / compared_per_step)) return nullptr;
     const std::span<const Value> texts = items_of(*map);
     for (size_t i = 0; i + 1 < texts.size(); i += 2)
         if (texts[i].as_text() == wanted) return &texts[i + 1];

@@ -11,7 +11,7 @@
 // Ownership: a Filter owns all it needs; the source may go. Thread rule: const calls may be made by any number of threads; a
 // filter that uses matches() shares RE2's lock between them, so give each busy thread its own. Errors: a bad expression is an
 // Error; matches() never fails. Limits: 16 KiB of source, 64 levels, 4,096 operations, exists() and the like nested two deep and
-// 65,536 operations inside them per record (beyond that the record does not match).
+// 65,536 operations inside them per record, long text counted in (beyond that the record does not match); 8 MiB for all patterns.
 #pragma once
 
 #include <bitset>

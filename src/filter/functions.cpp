@@ -215,7 +215,7 @@ Checker::Result Checker::matches(const Syntax& s, const Syntax& target, const Sy
     }
     if (program_->patterns.size() == max_patterns) return fail(s.at, fmt::format("a filter may have {} patterns", max_patterns));
     RE2::Options options(RE2::Quiet);
-    options.set_max_mem(1 << 20);
+    options.set_max_mem(static_cast<int64_t>(memory_per_pattern_));
     auto compiled = std::make_unique<RE2>(pattern.text, options);
     if (!compiled->ok()) return fail(pattern.begin, fmt::format("this is not a regular expression (RE2): {}", compiled->error()));
     program_->patterns.push_back(std::move(compiled));

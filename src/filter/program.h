@@ -111,9 +111,12 @@ struct Node {
     int64_t number = 0;
 };
 
-inline constexpr size_t max_nesting = 2;      // comprehensions inside each other
-inline constexpr int64_t max_steps = 65'536;  // per record: items seen by comprehensions, times the operations done for each
+inline constexpr size_t max_nesting = 2;  // comprehensions inside each other
+inline constexpr int64_t max_steps =
+    65'536;  // per record: items seen by comprehensions, times the operations done for each, and the text these go through
 inline constexpr size_t max_patterns = 64;
+// RE2's memory for all patterns of a filter, and the most for one.
+inline constexpr size_t pattern_memory = 8u << 20, one_pattern_memory = 1u << 20;
 
 struct Program {
     std::string source;

@@ -20,7 +20,6 @@ void write_hex(char* out, const uint8_t* bytes, size_t size) {
     }
 }
 
-// A value as the string it is in JSON. False when it has none.
 int sign(auto a, auto b) noexcept {
     return a < b ? -1 : a > b ? 1 : 0;
 }

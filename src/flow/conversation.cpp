@@ -1,6 +1,7 @@
 #include "flow/conversation.h"
 
 #include <array>
+#include <utility>
 
 #include "flow/community_id.h"
 
@@ -27,6 +28,8 @@ uint8_t transport_bit(uint8_t ip_protocol) {
             return static_cast<uint8_t>(Transport::udp);
         case decode::ip_protocol::icmp:
             return static_cast<uint8_t>(Transport::icmp);
+        case decode::ip_protocol::igmp:
+            return static_cast<uint8_t>(Transport::igmp);
         case decode::ip_protocol::icmpv6:
             return static_cast<uint8_t>(Transport::icmpv6);
         case decode::ip_protocol::sctp:
@@ -126,7 +129,22 @@ size_t Conversation::feed(int end, Bytes bytes) {
         flow_.wants_ticks = true;  // the first tick tells whether it wants more
         tracker_.schedule(flow_, now + 1'000'000'000);
     }
+    account();
     return used;
+}
+
+void Conversation::charge(size_t held) {
+    Stream::Budget& budget = tracker_.budget_;
+    const bool more = held > flow_.charged;
+    budget.used += held - flow_.charged;
+    flow_.charged = held;
+    if (!more || budget.used <= budget.limit) return;
+    // The one that asks is the one that gives up: the others are as they were, and nobody need be searched for.
+    budget.overruns++;
+    flow_.dissector->finish(*this);
+    handed_over_ = dropped_ = false;
+    forget_all();
+    budget.used -= std::exchange(flow_.charged, 0);
 }
 
 size_t Conversation::deliver(int end, Bytes bytes) {
@@ -183,10 +201,12 @@ void Conversation::closed(int end) {
 // Only bytes can be handed over: such a wish is void here. A dissector that was wrong goes, and the search is over.
 void Conversation::settle() {
     handed_over_ = false;
-    if (!dropped_) return;
-    dropped_ = false;
-    flow_.running = nullptr;
-    forget_all();
+    if (dropped_) {
+        dropped_ = false;
+        flow_.running = nullptr;
+        forget_all();
+    }
+    account();
 }
 
 void Conversation::datagram(int end, Bytes bytes, bool whole) {

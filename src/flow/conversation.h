@@ -43,9 +43,19 @@ class Conversation final : public protocol::Context, public StreamConsumer {
     void settle();      // does what a call other than data() asked for
     void forget_all();  // nobody wants what follows
     size_t feed(int end, Bytes bytes);
+    // Counts what the dissector keeps against the budget. Whole blocks only: the little that nearly all keep is bounded by the
+    // number of conversations, and need not be written down.
+    void account() {
+        const size_t held = flow_.dissector ? flow_.dissector->memory() & ~(memory_block - 1) : 0;
+        if (held != flow_.charged) [[unlikely]]
+            charge(held);
+    }
+    void charge(size_t held);
     void name_quoted(record::Record& record);
     // Tells the kernel side that no payload of this end is wanted before `from` + `bytes`, offsets of its stream.
     void withhold(int end, uint64_t from, uint64_t bytes);
+
+    static constexpr size_t memory_block = 4096;
 
     Tracker& tracker_;
     Flow& flow_;

@@ -33,13 +33,12 @@ struct End {
     bool window_closed = false, fin = false;
     // Round trip: one segment is timed at a time (never a retransmitted one: Karn); until its acknowledgment comes.
     uint32_t timed_until = 0;
+    bool payload_elsewhere = false;  // live: the other end's socket shows the packets of both; this one is asked for nothing
     int64_t timed_at = 0;          // 0: none
     int64_t rtt = 0, rtt_min = 0;  // ns; 0: none
     int64_t hole_at = 0;           // when the oldest hole in what it sent was noticed
     // Live: the socket of this end (0: none on this node), and what the pipeline keeps of it, which flow does not look into.
-    // `payload_elsewhere`: the other end's socket shows the packets of both; what this one would show is not asked for.
     uint64_t cookie = 0;
-    bool payload_elsewhere = false;
     void* socket = nullptr;
 };
 
@@ -74,6 +73,7 @@ struct Flow {
     uint64_t candidates = 0;  // bit per registered protocol that may still be it
     uint8_t tries = 0;        // datagrams or segments looked at without an answer
     bool search_over = false;
+    size_t charged = 0;  // of the dissector's memory, against the budget
     std::string_view violation;
     std::string host;
 

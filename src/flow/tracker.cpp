@@ -9,7 +9,8 @@ namespace cvf::flow {
 
 namespace {
 constexpr int64_t second = 1'000'000'000;
-}
+constexpr int64_t clock_jitter = 10 * second;  // further back than this, the clock was set
+}  // namespace
 
 Tracker::Tracker(const Options& options, Output& output)
     : options_(options),
@@ -22,7 +23,8 @@ Tracker::Tracker(const Options& options, Output& output)
 }
 
 Tracker::~Tracker() {
-    for (Flow* f = oldest_; f;) delete std::exchange(f, f->newer);
+    for (Flow* f : oldest_)
+        while (f) delete std::exchange(f, f->newer);
 }
 
 void Tracker::packet(const decode::Packet& p) {
@@ -76,7 +78,7 @@ inline bool Tracker::is_over(const Flow& flow, int from, const decode::Packet& p
 // A conversation whose first packet this is.
 Flow* Tracker::begin(const decode::Packet& p, const Key& key, int from) {
     if (live_flows_ >= options_.max_flows) evict_one();
-    Flow* flow = create(key, p.time);
+    Flow* flow = create(key, p.time, false);
     table_.emplace(key, flow);
     flow->initiator = static_cast<uint8_t>(from);
     // Met in the middle, a conversation was most likely opened towards the well-known port.
@@ -99,17 +101,18 @@ Flow* Tracker::begin(const decode::Packet& p, const Key& key, int from) {
     return flow;
 }
 
-Flow* Tracker::create(const Key& key, int64_t time) {
+Flow* Tracker::create(const Key& key, int64_t time, bool live) {
     auto* flow = new Flow;
     flow->key = key;
+    flow->live = live;
     flow->first = flow->last = time;
     uint64_t words[4] = {KeyHash()(key), static_cast<uint64_t>(time), options_.id_seed, next_id_++};
     flow->id = KeyHash::mix(words[0] ^ words[2], words[1] ^ 0x9e3779b97f4a7c15) ^
                KeyHash::mix(words[3] ^ 0xa0761d6478bd642f, words[1] ^ words[2]);
     flow->next_report = options_.report_every ? time + options_.report_every : INT64_MAX;
-    flow->older = newest_;
-    (newest_ ? newest_->newer : oldest_) = flow;
-    newest_ = flow;
+    flow->older = newest_[live];
+    (newest_[live] ? newest_[live]->newer : oldest_[live]) = flow;
+    newest_[live] = flow;
     live_flows_++;
     counters_.flows++;
     schedule(*flow, std::min(time + idle_limit(*flow), flow->next_report));
@@ -119,8 +122,7 @@ Flow* Tracker::create(const Key& key, int64_t time) {
 Flow* Tracker::open_socket(const Key& key, int initiator, InitiatorBy by, int64_t time) {
     if (time > now_) move_time(time);
     if (live_flows_ >= options_.max_flows) evict_one();
-    Flow* flow = create(key, time);
-    flow->live = true;
+    Flow* flow = create(key, time, true);
     flow->initiator = static_cast<uint8_t>(initiator);
     flow->initiator_by = by;
     return flow;
@@ -213,7 +215,22 @@ void Tracker::move_time(int64_t time) {
         advance(time);
 }
 
+// The wheel stands at a time that is yet to come again: without this nothing would expire, report or tick until then.
+void Tracker::set_back(int64_t now) {
+    now_ = now;
+    wheel_second_ = now / second;
+    for (Flow* f : oldest_)
+        for (; f; f = f->newer) {
+            f->first = std::min(f->first, now);
+            f->last = std::min(f->last, now);
+            if (options_.report_every) f->next_report = std::min(f->next_report, now + options_.report_every);
+            schedule(*f, f->wants_ticks ? now + second : std::min(now + idle_limit(*f), f->next_report));
+        }
+}
+
 void Tracker::advance(int64_t now) {
+    if (now < now_ - clock_jitter) [[unlikely]]
+        set_back(now);
     now_ = std::max(now_, now);
     const int64_t target = now_ / second;
     if (wheel_second_ == 0 && live_flows_ == 0) wheel_second_ = target;
@@ -256,8 +273,8 @@ void Tracker::unlink(Flow& flow) {
         *flow.wheel_link = flow.wheel_next;
         if (flow.wheel_next) flow.wheel_next->wheel_link = flow.wheel_link;
     }
-    (flow.older ? flow.older->newer : oldest_) = flow.newer;
-    (flow.newer ? flow.newer->older : newest_) = flow.older;
+    (flow.older ? flow.older->newer : oldest_[flow.live]) = flow.newer;
+    (flow.newer ? flow.newer->older : newest_[flow.live]) = flow.older;
     if (last_used_ == &flow) last_used_ = nullptr;
     if (!flow.live) table_.erase(flow.key);
     live_flows_--;
@@ -267,12 +284,14 @@ void Tracker::destroy(Flow& flow, EndReason reason) {
     Conversation(*this, flow, std::max(now_, flow.last)).finish();
     report(flow, true, reason);
     for (End& end : flow.ends) end.stream.release(budget_);
+    budget_.used -= flow.charged;
     unlink(flow);
     delete &flow;
 }
 
 void Tracker::discard(Flow& flow) {
     for (End& end : flow.ends) end.stream.release(budget_);
+    budget_.used -= flow.charged;
     unlink(flow);
     counters_.flows--;
     delete &flow;
@@ -283,20 +302,20 @@ EndReason Tracker::end_reason(const Flow& flow, EndReason otherwise) {
     return flow.tcp == TcpState::closed ? EndReason::fin : flow.tcp == TcpState::reset ? EndReason::reset : otherwise;
 }
 
-// The table is full: the oldest conversation that has been quiet for some seconds goes, else the oldest.
+// The table is full: of the oldest conversations the one that has been quiet for longest goes. Sockets end by themselves.
 void Tracker::evict_one() {
-    Flow* victim = oldest_;
-    Flow* f = oldest_;
+    Flow* victim = oldest_[0];
+    Flow* f = oldest_[0];
     for (int i = 0; f && i < 16; i++, f = f->newer)
-        if (!f->live && f->last < victim->last) victim = f;
-    while (victim && victim->live) victim = victim->newer;  // sockets end by themselves
+        if (f->last < victim->last) victim = f;
     if (!victim) return;
     counters_.evicted++;
     destroy(*victim, EndReason::evicted);
 }
 
 void Tracker::finish() {
-    while (oldest_) destroy(*oldest_, end_reason(*oldest_, EndReason::end));
+    for (Flow*& oldest : oldest_)
+        while (oldest) destroy(*oldest, end_reason(*oldest, EndReason::end));
 }
 
 }  // namespace cvf::flow

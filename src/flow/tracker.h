@@ -71,7 +71,8 @@ class Tracker {
     void pass_time(int64_t time) {
         if (time > now_) move_time(time);
     }
-    // Moves time on without a packet: expiry, interim records, ticks.
+    // Moves time on without a packet: expiry, interim records, ticks. Much earlier than before, the clock was set back: then the
+    // conversations are timed anew from there.
     void advance(int64_t now);
     // Ends all conversations: the input is over.
     void finish();
@@ -90,7 +91,7 @@ class Tracker {
     Flow* find(const Key& key);
     bool is_over(const Flow& flow, int from, const decode::Packet& packet) const;
     Flow* begin(const decode::Packet& packet, const Key& key, int from);
-    Flow* create(const Key& key, int64_t time);
+    Flow* create(const Key& key, int64_t time, bool live);
     void set_initiator(Flow& flow, int end, InitiatorBy by);
     void tcp_segment(Flow& flow, int end, const decode::Packet& packet);
     static bool begins_anew(const Flow& flow, int end, const decode::Packet& packet);
@@ -99,6 +100,7 @@ class Tracker {
     void tcp_acknowledged(Flow& flow, int end, const decode::Packet& packet);
     void datagram(Flow& flow, int end, const decode::Packet& packet);
     void move_time(int64_t time);
+    void set_back(int64_t now);
     void unlink(Flow& flow);
     void remember_extras(Flow& flow, const decode::Packet& packet);
     void destroy(Flow& flow, EndReason reason);
@@ -113,8 +115,9 @@ class Tracker {
     int64_t shortest_idle_;  // of all idle limits: before it has passed, none has
     Output& output_;
     boost::unordered_flat_map<Key, Flow*, KeyHash> table_;
-    Flow* oldest_ = nullptr;
-    Flow* newest_ = nullptr;
+    // By age, those of the tuple table ([0]), of which one may be evicted, apart from those of sockets ([1]).
+    Flow* oldest_[2] = {};
+    Flow* newest_[2] = {};
     size_t live_flows_ = 0;
     std::array<Flow*, wheel_slots> wheel_{};
     Flow* last_used_ = nullptr;  // of the tuple table; packets come in trains

@@ -73,8 +73,8 @@ struct query_word : keyword<'q', 'u', 'e', 'r', 'y'> {};
 struct mutation_word : keyword<'m', 'u', 't', 'a', 't', 'i', 'o', 'n'> {};
 struct subscription_word : keyword<'s', 'u', 'b', 's', 'c', 'r', 'i', 'p', 't', 'i', 'o', 'n'> {};
 struct operation_word : sor<query_word, mutation_word, subscription_word> {};
-struct operation
-    : sor<selection_set, seq<operation_word, opt<name>, opt<variable_definitions>, star<directive>, selection_set>> {};
+struct operation : sor<selection_set, seq<operation_word, opt<name>, opt<variable_definitions>, star<directive>, selection_set>> {
+};
 struct fragment
     : seq<keyword<'f', 'r', 'a', 'g', 'm', 'e', 'n', 't'>, not_at<on>, name, condition, star<directive>, selection_set> {};
 struct document : seq<ignored, plus<sor<operation, fragment>>, eof> {};

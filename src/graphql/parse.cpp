@@ -18,11 +18,10 @@ template <typename Rule>
 using Kept =
     tree::selector<Rule, tree::store_content::on<
                              grammar::name_text, grammar::real_text, grammar::integer_text, grammar::string_text,
-                             grammar::variable, grammar::list_value, grammar::member, grammar::object_value,
-                             grammar::value_name, grammar::type, grammar::non_null, grammar::argument, grammar::directive,
-                             grammar::field, grammar::spread, grammar::condition, grammar::inline_fragment,
-                             grammar::selection_set, grammar::variable_definition, grammar::operation_word, grammar::operation,
-                             grammar::fragment>>;
+                             grammar::variable, grammar::list_value, grammar::member, grammar::object_value, grammar::value_name,
+                             grammar::type, grammar::non_null, grammar::argument, grammar::directive, grammar::field,
+                             grammar::spread, grammar::condition, grammar::inline_fragment, grammar::selection_set,
+                             grammar::variable_definition, grammar::operation_word, grammar::operation, grammar::fragment>>;
 
 // The furthest token that was read is where an error is: no rule goes back more than one.
 template <typename Rule>
@@ -161,9 +160,7 @@ class Builder {
         return out;
     }
 
-    Argument argument(const Node& n, bool constant) {
-        return {text(*n.children[0]), at(n), value(*n.children[1], constant)};
-    }
+    Argument argument(const Node& n, bool constant) { return {text(*n.children[0]), at(n), value(*n.children[1], constant)}; }
 
     Value value(const Node& n, bool constant) {
         Value out;
@@ -189,11 +186,11 @@ class Builder {
             out.text = std::move(*string);
         } else {
             out.text = text(n);
-            out.kind = n.is_type<grammar::integer_text>()                  ? Value::Kind::integer
-                       : n.is_type<grammar::real_text>()                   ? Value::Kind::real
-                       : out.text == "true" || out.text == "false"         ? Value::Kind::boolean
-                       : out.text == "null"                                ? Value::Kind::null
-                                                                           : Value::Kind::enumeration;
+            out.kind = n.is_type<grammar::integer_text>()          ? Value::Kind::integer
+                       : n.is_type<grammar::real_text>()           ? Value::Kind::real
+                       : out.text == "true" || out.text == "false" ? Value::Kind::boolean
+                       : out.text == "null"                        ? Value::Kind::null
+                                                                   : Value::Kind::enumeration;
         }
         return out;
     }
@@ -206,8 +203,10 @@ bool is_utf8(std::string_view text) {
     // Boost.JSON's parser checks encodings; a text in quotes with nothing to escape is one token to it.
     std::string quoted = "\"";
     for (const char c : text)
-        if (static_cast<unsigned char>(c) >= 0x80) quoted += c;
-        else if (quoted.back() != '.') quoted += '.';
+        if (static_cast<unsigned char>(c) >= 0x80)
+            quoted += c;
+        else if (quoted.back() != '.')
+            quoted += '.';
     quoted += '"';
     boost::system::error_code error;
     (void)boost::json::parse(quoted, error);
@@ -242,8 +241,8 @@ std::expected<Document, Error> parse(std::string_view source, size_t max_bytes) 
                                      {{"code", "DOCUMENT_TOO_LARGE"}}});
     for (size_t i = 0; i < source.size(); ++i)
         if (static_cast<unsigned char>(source[i]) < 0x20 && source[i] != '\t' && source[i] != '\n' && source[i] != '\r')
-            return std::unexpected(
-                syntax_error(source, i, fmt::format("Syntax Error: the character U+{:04X} can't stand in a document", source[i])));
+            return std::unexpected(syntax_error(
+                source, i, fmt::format("Syntax Error: the character U+{:04X} can't stand in a document", source[i])));
     if (!is_utf8(source)) return std::unexpected(syntax_error(source, 0, "Syntax Error: the document is not UTF-8"));
     Document out;
     out.source = source;
@@ -257,6 +256,10 @@ std::expected<Document, Error> parse(std::string_view source, size_t max_bytes) 
             return std::unexpected(
                 syntax_error(out.source, at, fmt::format("Syntax Error: unexpected {}", found_at(out.source, at))));
         }
+        if (root->children.size() > max_definitions)
+            return std::unexpected(syntax_error(out.source,
+                                                static_cast<size_t>(root->children[max_definitions]->m_begin.data - begin),
+                                                fmt::format("a document may have {} operations and fragments", max_definitions)));
         Builder(out).build(*root);
     } catch (const tao::pegtl::parse_error&) {
         return std::unexpected(syntax_error(out.source, static_cast<size_t>(furthest - begin),

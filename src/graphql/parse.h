@@ -13,7 +13,8 @@
 namespace cvf::graphql {
 
 inline constexpr size_t max_document_bytes = 64 * 1024;
-inline constexpr size_t max_syntax_depth = 64;
+inline constexpr size_t max_syntax_depth = 32;
+inline constexpr size_t max_definitions = 256;
 
 std::expected<Document, Error> parse(std::string_view source, size_t max_bytes = max_document_bytes);
 

@@ -112,11 +112,11 @@ std::string block(std::string_view raw) {
     if (common != std::string_view::npos)
         for (size_t i = 1; i < lines.size(); ++i) lines[i].remove_prefix(std::min(common, lines[i].size()));
     const auto blank = [](std::string_view line) { return indent_of(line) == line.size(); };
-    while (!lines.empty() && blank(lines.front())) lines.erase(lines.begin());
     while (!lines.empty() && blank(lines.back())) lines.pop_back();
     std::string joined;
     for (size_t i = 0; i < lines.size(); ++i) {
-        if (i) joined += '\n';
+        if (joined.empty() && blank(lines[i])) continue;
+        if (!joined.empty()) joined += '\n';
         joined += lines[i];
     }
     std::string out;

@@ -207,6 +207,12 @@ void Reader::options(std::span<const uint8_t> list, Each each) const {
 
 static std::string_view text(std::span<const uint8_t> value) {
     std::string_view t(reinterpret_cast<const char*>(value.data()), value.size());
+    if (t.size() > Reader::longest_text) {
+        t = t.substr(0, Reader::longest_text + 1);
+        // Not in the middle of a character of UTF-8.
+        for (int i = 0; i < 3 && (static_cast<unsigned char>(t.back()) & 0xc0) == 0x80; ++i) t.remove_suffix(1);
+        t.remove_suffix(1);
+    }
     while (!t.empty() && t.back() == '\0') t.remove_suffix(1);
     return t;
 }

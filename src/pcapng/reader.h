@@ -3,7 +3,8 @@
 // with gzip or zstd.
 //
 // A damaged file is no exception: all packets before the fault come out, then next() is false and fault() says where and what.
-// Memory is bounded by the longest packet allowed, 16 MiB. One thread owns a Reader.
+// Memory is bounded: the longest packet allowed is 16 MiB, 65,536 interfaces with some 800 bytes of text each may be described,
+// and what is packed may ask for a window of 32 MiB. One thread owns a Reader.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ struct Captured {
 
 struct Interface {
     uint16_t link = 0;
-    uint32_t snap_length = 0;  // 0: no limit
-    std::string name, description, comment;
+    uint32_t snap_length = 0;                // 0: no limit
+    std::string name, description, comment;  // their first longest_text bytes
 
     // Time stamps are units of 10^-digits or, when binary, 2^-digits seconds, from `offset` seconds after 1970.
     bool binary = false;
@@ -71,6 +72,7 @@ class Reader {
     uint64_t bytes_total() const { return size_; }
 
     static constexpr uint32_t longest_packet = 16u << 20;
+    static constexpr size_t longest_text = 256;  // kept of a name, a description or a comment
 
  private:
     enum class Format : uint8_t { pcap, pcap_patched, pcapng, ended };

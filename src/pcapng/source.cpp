@@ -15,6 +15,8 @@ namespace cvf::pcapng {
 namespace {
 
 constexpr size_t packed_block = 64 * 1024;
+// A power of two: 32 MiB, which all levels of zstd do with but the two highest of its --ultra and its --long.
+constexpr int longest_window = 25;
 
 std::string system_error() {
     return std::strerror(errno);
@@ -144,7 +146,10 @@ class GzipSource : public PackedSource {
 class ZstdSource : public PackedSource {
  public:
     explicit ZstdSource(std::unique_ptr<Source> inner) : PackedSource(std::move(inner)), stream_(ZSTD_createDStream()) {
-        if (!stream_) fault_ = "no memory for zstd";
+        if (!stream_)
+            fault_ = "no memory for zstd";
+        else
+            ZSTD_DCtx_setParameter(stream_, ZSTD_d_windowLogMax, longest_window);
     }
     ~ZstdSource() override { ZSTD_freeDStream(stream_); }
     ZstdSource(const ZstdSource&) = delete;

@@ -40,10 +40,17 @@ inline void Shard::decoded(const decode::Packet& packet) {
     if (packet.time > 0) tracker_.pass_time(packet.time);
     if (packet.network == decode::Network::arp && wanted(RecordType::arp)) {
         record::Record& r = start(RecordType::arp, packet.time);
-        if (protocol::arp_record(packet, r)) emit_record(r);
+        // What cannot be read is the sender's fault only where all of the frame was captured.
+        if (protocol::arp_record(packet, r))
+            emit_record(r);
+        else if (packet.wire_length <= packet.frame.size())
+            counts_.broken_arp++;
     } else if (packet.network == decode::Network::lldp && wanted(RecordType::lldp)) {
         record::Record& r = start(RecordType::lldp, packet.time);
-        if (protocol::lldp_record(packet, r)) emit_record(r);
+        if (protocol::lldp_record(packet, r))
+            emit_record(r);
+        else if (packet.wire_length <= packet.frame.size())
+            counts_.broken_lldp++;
     } else if (packet.network == decode::Network::none) {
         counts_.undecoded++;
     }
@@ -139,6 +146,8 @@ void Shard::health(int64_t now, std::string_view source, const std::function<voi
         if (told || count == 0) continue;
         if (auto field = record::field_by_key("cvf.violations." + std::string(name))) r.uint(*field, count);
     }
+    if (counts_.broken_arp) r.uint(Field::violations_arp, counts_.broken_arp);
+    if (counts_.broken_lldp) r.uint(Field::violations_lldp, counts_.broken_lldp);
     uint64_t made = 0, written = 0, lost = 0;
     for (auto& outlet : outlets_) {
         outlet->flush();

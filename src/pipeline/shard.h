@@ -23,7 +23,7 @@ struct ShardOptions {
 
 // What the packets looked like. Plain counts since the start.
 struct TrafficCounts {
-    uint64_t packets = 0, bytes = 0, truncated = 0, undecoded = 0, faulty = 0;
+    uint64_t packets = 0, bytes = 0, truncated = 0, undecoded = 0, faulty = 0, broken_arp = 0, broken_lldp = 0;
 };
 
 class Shard final : public flow::Output {

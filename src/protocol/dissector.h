@@ -29,7 +29,7 @@ constexpr Direction opposite(Direction d) {
     return static_cast<Direction>(1 - static_cast<uint8_t>(d));
 }
 
-enum class Transport : uint8_t { tcp = 1, udp = 2, icmp = 4, icmpv6 = 8, sctp = 16 };
+enum class Transport : uint8_t { tcp = 1, udp = 2, icmp = 4, icmpv6 = 8, sctp = 16, igmp = 32 };
 
 enum class Match : uint8_t {
     no,     // these bytes are not this protocol
@@ -109,6 +109,9 @@ class Dissector {
     virtual void close(Direction dir, Context& ctx) { (void)dir, (void)ctx; }
     // The conversation is over or is being evicted: emit what is still open (a request without its answer). Nothing follows.
     virtual void finish(Context& ctx) { (void)ctx; }
+    // Bytes kept beyond this object for what comes later, about: asked for after each of the calls above and counted against the
+    // memory that all conversations share. When that is full, finish() is called and the dissector dropped.
+    virtual size_t memory() const { return 0; }
     // Called about once a second per conversation that asked for it by returning true: for time-outs of pairs.
     virtual bool tick(Context& ctx) {
         (void)ctx;
@@ -129,7 +132,7 @@ struct Protocol {
 };
 
 // Defined one per file; listed in registry.cpp, most specific first.
-extern const Protocol dns, dns_tcp, mdns, llmnr, llmnr_tcp, http, tls, dtls, quic, icmp, icmpv6;
+extern const Protocol dns, dns_tcp, mdns, llmnr, llmnr_tcp, http, tls, dtls, quic, icmp, icmpv6, igmp;
 
 std::span<const Protocol* const> all_protocols();
 const Protocol* protocol_by_name(std::string_view name);

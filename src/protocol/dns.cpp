@@ -19,6 +19,7 @@ namespace {
 
 constexpr int64_t time_out = 6'000'000'000;
 constexpr size_t max_open = 256;         // queries waiting for their response, per conversation
+constexpr size_t inline_open = 2;        // of them, without allocation
 constexpr size_t inline_query = 88;      // bytes of a query kept without allocation: nearly all
 constexpr size_t max_kept_query = 1024;  // bytes of a longer one
 
@@ -70,6 +71,9 @@ class DnsDissector final : public Dissector {
         expire(ctx);
         return !open_.empty();
     }
+    size_t memory() const override {
+        return heap_bytes_ + (open_.capacity() > inline_open ? open_.capacity() * sizeof(OpenQuery) : 0);
+    }
 
  private:
     void message(Direction dir, Bytes message, Context& ctx);
@@ -79,6 +83,7 @@ class DnsDissector final : public Dissector {
     bool transfer(OpenQuery& open, Bytes message, const DnsHeader& header, Context& ctx);
     void unanswered(const OpenQuery& open, std::string_view why, Context& ctx);
     void remove(OpenQuery* open) {
+        if (open->heap) heap_bytes_ -= open->kept;
         if (open != &open_.back()) *open = std::move(open_.back());
         open_.pop_back();
     }
@@ -90,7 +95,8 @@ class DnsDissector final : public Dissector {
     bool confirmed_ = false;
     bool broken_[2] = {};              // stream: the message boundaries of this direction are lost
     int64_t next_expiry_ = INT64_MAX;  // no open query runs out before
-    boost::container::small_vector<OpenQuery, 2> open_;
+    boost::container::small_vector<OpenQuery, inline_open> open_;
+    size_t heap_bytes_ = 0;  // of the queries in it
 };
 
 size_t DnsDissector::data(Direction dir, Bytes bytes, Context& ctx) {
@@ -179,7 +185,10 @@ void DnsDissector::query(Direction dir, Bytes message, const DnsHeader& header, 
     open.question_end = question_end;
     open.dir = dir;
     open.cut = ctx.cut || open.kept < message.size();
-    if (open.kept > inline_query) open.heap = std::make_unique_for_overwrite<uint8_t[]>(open.kept);
+    if (open.kept > inline_query) {
+        open.heap = std::make_unique_for_overwrite<uint8_t[]>(open.kept);
+        heap_bytes_ += open.kept;
+    }
     std::memcpy(open.heap ? open.heap.get() : open.here, message.data(), open.kept);
     next_expiry_ = std::min(next_expiry_, ctx.now + time_out);
 }
@@ -308,6 +317,7 @@ void DnsDissector::finish(Context& ctx) {
     std::sort(open_.begin(), open_.end(), [](const OpenQuery& a, const OpenQuery& b) { return a.started < b.started; });
     for (const OpenQuery& open : open_) unanswered(open, "end", ctx);
     open_.clear();
+    heap_bytes_ = 0;
 }
 
 template <DnsFlavor flavor, bool stream>

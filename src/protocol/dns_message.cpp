@@ -13,6 +13,10 @@ namespace {
 using decode::load_be16;
 using decode::load_be32;
 
+// A name has at most 127 labels, and an honest pointer leads to one at least. Pointers to mere pointers would make each name of a
+// message cost as much as the whole message.
+constexpr size_t max_hops = 127;
+
 // What each byte of a label becomes; 0: it must be escaped.
 using ByteTable = std::array<char, 256>;
 
@@ -90,7 +94,7 @@ char* DnsReader::name(char* out, NameForm form) {
     const uint8_t* const data = message_.data();
     const size_t size = message_.size();
     char* const begin = out;
-    size_t at = at_, lowest = at_, length = 1, after = 0;
+    size_t at = at_, lowest = at_, length = 1, after = 0, hops = 0;
     for (;;) {
         if (at >= size) return fail(ends_early);
         const size_t label = data[at];
@@ -111,6 +115,7 @@ char* DnsReader::name(char* out, NameForm form) {
             const size_t target = load_be16(data + at) & 0x3fff;
             if (!after) after = at + 2;
             if (target >= lowest || target < dns_header_size) return fail("compression pointer does not point back to a name");
+            if (++hops > max_hops) return fail("name of too many compression pointers");
             at = lowest = target;
         } else {
             return fail("label of a reserved type");

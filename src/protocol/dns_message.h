@@ -16,7 +16,7 @@ namespace cvf::protocol {
 using decode::Bytes;
 
 inline constexpr size_t dns_header_size = 12;
-inline constexpr size_t dns_max_name = 255;       // bytes on the wire, RFC 1035 2.3.4
+inline constexpr size_t dns_max_name = 255;            // bytes on the wire, RFC 1035 2.3.4
 inline constexpr size_t dns_name_room = 4 * 256 + 16;  // characters a name can need, each byte as \DDD, and a block behind them
 
 enum class DnsFlavor : uint8_t { unicast, multicast, link_local };  // DNS, mDNS, LLMNR
@@ -80,7 +80,7 @@ class DnsReader {
     bool ran_out() const { return fault_ == ends_early; }
 
     // Writes the name here as text, `out` having dns_name_room; the new end of the text, or null. The root is ".". Pointers must
-    // go back, each below everything read of this name so far, so the walk ends.
+    // go back, each below everything read of this name so far, and are at most 127, so the walk ends soon.
     char* name(char* out, NameForm form);
     // Passes the name here without following its pointer.
     bool skip_name();

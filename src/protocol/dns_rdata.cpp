@@ -1,7 +1,6 @@
 #include "protocol/dns_rdata.h"
 
 #include <algorithm>
-#include <ctime>
 
 #include "protocol/dns_codes.h"
 #include "protocol/dns_svcb.h"
@@ -127,11 +126,12 @@ void write_base32hex(Bytes bytes, DnsText& text) {
 
 // YYYYMMDDHHMMSS, RFC 4034 3.2.
 void write_time(uint32_t seconds, DnsText& text) {
-    const time_t when = seconds;
-    tm parts{};
-    gmtime_r(&when, &parts);
-    char* out = text.room(20);
-    text.wrote(out + strftime(out, 20, "%Y%m%d%H%M%S", &parts));
+    char whole[32];  // 2026-01-02T03:04:05.000000000Z
+    record::write_time(whole, static_cast<int64_t>(seconds) * 1'000'000'000);
+    char* out = text.room(14);
+    for (int i = 0; i < 19; ++i)
+        if (whole[i] >= '0' && whole[i] <= '9') *out++ = whole[i];
+    text.wrote(out);
 }
 
 void write_type(uint16_t type, DnsText& text) {
@@ -140,18 +140,24 @@ void write_type(uint16_t type, DnsText& text) {
     text.number(type);
 }
 
-// Windows of type bits, RFC 4034 4.1.2.
+// Windows of type bits, each once and in their order (RFC 4034 4.1.2). A bit costs eight characters and more, so that not all of
+// 65536 are written: behind the last one "..." stands for the others.
 bool write_type_bits(decode::Reader& data, DnsText& text) {
-    bool first = true;
+    constexpr size_t max_types = 256;
+    size_t count = 0;
+    int last = -1;
     while (data.left()) {
         const uint8_t window = data.u8();
         const Bytes bits = data.take(data.u8());
-        if (data.failed() || bits.size() > 32) return false;
-        for (size_t i = 0; i < bits.size() * 8; ++i) {
+        if (data.failed() || bits.size() > 32 || window <= last) return false;
+        last = window;
+        for (size_t i = 0; i < bits.size() * 8 && count <= max_types; ++i) {
             if (!(bits[i / 8] & 0x80 >> i % 8)) continue;
-            if (!first) text.add(' ');
-            first = false;
-            write_type(static_cast<uint16_t>(window << 8 | i), text);
+            if (count) text.add(' ');
+            if (count++ == max_types)
+                text.add("...");
+            else
+                write_type(static_cast<uint16_t>(window << 8 | i), text);
         }
     }
     return true;

@@ -63,8 +63,15 @@ class MessageWriter {
         while (count-- && reader_.skip_rr()) {
         }
     }
-    // Notes an address record; false when it is none.
-    bool address(const DnsRr& rr, std::string_view owner);
+    // Notes an address record of a response.
+    void address(const DnsRr& rr, std::string_view owner);
+    bool is_address(const DnsRr& rr) const {
+        return class_of(rr.klass) == 1 &&
+               ((rr.type == dns_type::a && rr.size == 4) || (rr.type == dns_type::aaaa && rr.size == 16));
+    }
+    // Passes a record that is not written, noting its address if it has one. Its name becomes text only then, and while there is
+    // room for addresses: a message has thousands of records, and each name may be 16 times what its pointer takes.
+    bool pass(DnsRr& rr);
     NameForm lower() const { return flavor_ == DnsFlavor::multicast ? NameForm::utf8_lower : NameForm::lower; }
     NameForm as_sent() const { return flavor_ == DnsFlavor::multicast ? NameForm::utf8 : NameForm::as_sent; }
     uint16_t class_of(uint16_t klass) const {
@@ -128,7 +135,12 @@ std::string_view MessageWriter::class_text(uint16_t klass) {
 void MessageWriter::questions(Record* record) {
     Listed<std::string_view> more;
     for (uint16_t i = 0; i < header_.questions; ++i) {
-        const std::string_view asked = name(lower());
+        // Beyond what is listed no name becomes text.
+        std::string_view asked;
+        if (i == 0 || (record && !more.full()))
+            asked = name(lower());
+        else
+            reader_.skip_name();
         uint16_t type = 0, klass = 0;
         if (reader_.fault() || !reader_.u16(type) || !reader_.u16(klass)) {
             // The name alone still tells what a cut message asked for.
@@ -160,14 +172,27 @@ void MessageWriter::questions(Record* record) {
     if (!more.empty()) record->texts(Field::dns_more_questions, more.items());
 }
 
-bool MessageWriter::address(const DnsRr& rr, std::string_view owner) {
-    const bool is_address =
-        class_of(rr.klass) == 1 && ((rr.type == dns_type::a && rr.size == 4) || (rr.type == dns_type::aaaa && rr.size == 16));
-    if (!is_address || !header_.is_response()) return is_address;
+void MessageWriter::address(const DnsRr& rr, std::string_view owner) {
+    if (!is_address(rr) || !header_.is_response()) return;
     const Bytes ip = reader_.message().subspan(rr.data, rr.size);
     ips_.push(ip);
     // Others know the address by what was asked for, not by where a chain of aliases led.
     ctx_.name_seen(question_name_.empty() ? owner : question_name_, ip, rr.ttl);
+}
+
+bool MessageWriter::pass(DnsRr& rr) {
+    const size_t at = reader_.at();
+    if (!reader_.skip_name() || !reader_.rr(rr)) return false;
+    if (!header_.is_response() || ips_.full() || !is_address(rr)) return true;
+    const size_t behind = reader_.at();
+    std::string_view owner_text;
+    if (question_name_.empty()) {
+        reader_.seek(at);
+        owner_text = owner();
+        if (reader_.fault()) return false;
+        reader_.seek(behind);
+    }
+    address(rr, owner_text);
     return true;
 }
 
@@ -180,11 +205,14 @@ void MessageWriter::answers(Record* record) {
             skip(static_cast<uint16_t>(header_.answers - i));
             break;
         }
-        const std::string_view owner_text = owner();
         DnsRr rr;
+        if (!record) {
+            if (!pass(rr)) break;
+            continue;
+        }
+        const std::string_view owner_text = owner();
         if (!reader_.rr(rr)) break;
         address(rr, owner_text);
-        if (!record) continue;
         rr.klass = class_of(rr.klass);
         std::string_view value;
         if (!write_dns_rdata(reader_.message(), rr, as_sent(), text_, value)) fault_ = "record data does not follow its type";
@@ -207,18 +235,10 @@ void MessageWriter::answers(Record* record) {
 void MessageWriter::others(Record* record) {
     skip(header_.authority);
     for (uint16_t i = 0; i < header_.additional && !reader_.fault(); ++i) {
-        std::string_view owner_text;
-        if (flavor_ == DnsFlavor::multicast)
-            owner_text = owner();
-        else
-            reader_.skip_name();
         DnsRr rr;
-        if (!reader_.rr(rr)) break;
-        if (rr.type == dns_type::opt) {
-            if (!edns_.present && !read_edns(reader_.message(), rr, edns_)) fault_ = "EDNS option does not fit";
-        } else if (flavor_ == DnsFlavor::multicast) {
-            address(rr, owner_text);
-        }
+        if (flavor_ == DnsFlavor::multicast ? !pass(rr) : !reader_.skip_name() || !reader_.rr(rr)) break;
+        if (rr.type == dns_type::opt && !edns_.present && !read_edns(reader_.message(), rr, edns_))
+            fault_ = "EDNS option does not fit";
     }
     if (!record) return;
     if (!ips_.empty()) record->ips(Field::dns_resolved_ip, ips_.items());

@@ -59,6 +59,7 @@ class Datagrams final : public Dissector {
     size_t data(Direction dir, Bytes bytes, Context& ctx) override;
     void gap(Direction dir, uint64_t, Context&) override { session_.lost(side(dir)); }
     void finish(Context& ctx) override { report(ctx); }
+    size_t memory() const override { return session_.held() + assemblies_[0].held() + assemblies_[1].held(); }
 
  private:
     Side side(Direction dir) const { return dir == client_ ? Side::client : Side::server; }

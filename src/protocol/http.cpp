@@ -22,8 +22,8 @@ namespace http1 {
 namespace {
 
 constexpr std::string_view versions[] = {"1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9", "0.9"};
-// Requests that may wait for responses; behind them the oldest is recorded without one.
-constexpr size_t max_waiting = 64;
+// Requests that may wait for responses, and the bytes they may take; behind them the oldest is recorded without one.
+constexpr size_t max_waiting = 64, max_waiting_bytes = 256 * 1024;
 
 }  // namespace
 
@@ -47,6 +47,20 @@ size_t Http::data(Direction dir, Bytes bytes, Context& ctx) {
                 more = !rest.empty() && head(role, decode::as_text(rest), parsed, ctx, used);
                 break;
             case Phase::body: {
+                if (s.expecting && role == Role::client) {
+                    // Nothing is skipped before the first byte: it may be that of another request.
+                    const bool refused = body_refused();
+                    const Match next = refused && !rest.empty() ? match_known_request(decode::as_text(rest)) : Match::no;
+                    if (rest.empty() || next == Match::maybe) {
+                        more = false;
+                        break;
+                    }
+                    if (next == Match::yes) {
+                        message_ended(role, ctx);
+                        break;
+                    }
+                    s.expecting = false;
+                }
                 const Body::Step step = s.body.advance(dir, rest, ctx, used);
                 more = step != Body::Step::more;
                 if (step == Body::Step::complete) {
@@ -127,7 +141,9 @@ bool Http::head(Role role, std::string_view text, Head& head, Context& ctx, size
         return true;
     }
     if (result == Head::Parsed::malformed) {
-        report(role == Role::client ? "no HTTP/1 request line" : "no HTTP/1 status line", nullptr, ctx);
+        // What stands where a response must begin is what the front request got.
+        report(role == Role::client ? "no HTTP/1 request line" : "no HTTP/1 status line", role == Role::client ? nullptr : front_,
+               ctx);
         lose(role, ctx);
         if (!confirmed_) return false;
         used = std::min(text.find('\n'), text.size() - 1) + 1;
@@ -201,9 +217,14 @@ void Http::on_request(Head& head, Context& ctx, bool cut) {
             while (front_) {
                 front_->truncated = true;
                 emit_front(ctx);
+                abandoned_ = 0;
             }
-        if (waiting_ >= max_waiting) emit_front(ctx);
         x = Exchange::make(head.items());
+        while (waiting_ > 0 && (waiting_ >= max_waiting || waiting_bytes_ + x->memory > max_waiting_bytes)) {
+            const size_t before = waiting_;
+            abandon_oldest(ctx);
+            if (waiting_ == before) break;  // only what is being answered is left
+        }
         x->request_seen = true;
         x->request_start = s.start;
         x->method = head.method;
@@ -237,6 +258,7 @@ void Http::on_request(Head& head, Context& ctx, bool cut) {
     else if (head.has_length && head.length > 0)
         framing = Framing::length;
     s.phase = Phase::body;
+    s.expecting = head.expect_continue;
     s.body.begin(framing, head.length);
     if (framing == Framing::none) message_ended(Role::client, ctx);
     if (x && (connect || upgrade) && s.phase == Phase::head) s.phase = Phase::waiting;
@@ -269,6 +291,10 @@ bool Http::on_response(Head& head, Context& ctx, bool cut) {
     // A request that has not ended in what was seen, and will not: its response is here.
     if (!front_ && side(Role::client).phase == Phase::head && side(Role::client).partial) salvage(Role::client, ctx);
     if (over_) return false;
+    if (abandoned_ > 0 && !(front_ && front_->stands_in)) {
+        stand_in();
+        front_->response_start = s.start;
+    }
     if (!front_) {
         confirm(head, ctx);
         Exchange* x = Exchange::make({});
@@ -288,6 +314,7 @@ bool Http::on_response(Head& head, Context& ctx, bool cut) {
         if (x.interim_count < std::size(x.interim)) x.interim[x.interim_count++] = head.status;
         return true;
     }
+    if (x.stands_in) --abandoned_;
     x.response_seen = true;
     x.status = head.status;
     x.response_start = s.start;

@@ -27,6 +27,7 @@ struct Side {
     bool begun = false;       // a message has begun: `start` holds
     bool salvaged = false;    // the record of the head being received was written already
     bool after_loss = false;  // bytes were lost since the last message
+    bool expecting = false;   // client: "100-continue" was asked for and no byte of the body has come
     uint32_t scanned = 0;     // bytes of an incomplete head in which its end is not
     int64_t start = 0;        // time of its first byte
     Body body;
@@ -47,6 +48,12 @@ class Http final : public Dissector {
     void gap(Direction dir, uint64_t bytes, Context& ctx) override;
     void close(Direction dir, Context& ctx) override;
     void finish(Context& ctx) override;
+    size_t memory() const override {
+        size_t sum = waiting_bytes_ + response_kept_.bytes();
+        for (const Side& s : sides_)
+            if (s.partial) sum += s.partial->capacity();
+        return sum;
+    }
 
  private:
     Role role_of(Direction dir) const { return dir == client_ ? Role::client : Role::server; }
@@ -69,6 +76,10 @@ class Http final : public Dissector {
     void push(Exchange* exchange);
     void drop_front();
     void emit_front(Context& ctx);
+    void emit(const Exchange& exchange, std::span<const Item> response, Context& ctx);
+    void abandon_oldest(Context& ctx);
+    void stand_in();
+    bool body_refused() const;
 
     Direction client_ = Direction::from_initiator;
     bool client_known_ = false;
@@ -85,6 +96,11 @@ class Http final : public Dissector {
     Exchange* front_ = nullptr;
     Exchange* back_ = nullptr;
     size_t waiting_ = 0;
+    size_t waiting_bytes_ = 0;
+    // Requests that were recorded without their responses, for too many waited: the next so many responses are theirs. Bit n:
+    // the method of the one n before the youngest was HEAD.
+    uint32_t abandoned_ = 0;
+    uint64_t abandoned_heads_ = 0;
     Exchange* receiving_ = nullptr;  // its request's body is being received
     // Texts of the front's response: borrowed from the head that is being worked on, or kept from an earlier call.
     const Head* response_head_ = nullptr;

@@ -39,6 +39,7 @@ void Http::gap(Direction dir, uint64_t bytes, Context& ctx) {
     Side& s = side(role);
     switch (s.phase) {
         case Phase::body:
+            s.expecting = false;
             switch (s.body.gap(dir, bytes, ctx)) {
                 case Body::Step::more:
                     break;
@@ -116,7 +117,7 @@ void Http::close(Direction dir, Context& ctx) {
     Side& s = side(role);
     salvage(role, ctx);
     if (s.phase == Phase::body) {
-        if (s.body.end(dir, ctx)) {
+        if ((role == Role::client && body_refused()) || s.body.end(dir, ctx)) {
             message_ended(role, ctx);
         } else {
             Exchange* x = role == Role::client ? receiving_ : front_;
@@ -133,7 +134,6 @@ void Http::close(Direction dir, Context& ctx) {
 
 void Http::finish(Context& ctx) {
     if (over_) return;
-    over_ = true;
     salvage(Role::client, ctx);
     salvage(Role::server, ctx);
     for (Role role : {Role::client, Role::server}) {
@@ -141,10 +141,11 @@ void Http::finish(Context& ctx) {
         Exchange* x = role == Role::client ? receiving_ : front_;
         if (s.phase != Phase::body || !x) continue;
         // Cut short by the end of the conversation as we see it: what is known goes on the record.
-        if (!s.body.end(direction_of(role), ctx)) x->truncated = true;
+        if (!(role == Role::client && body_refused()) && !s.body.end(direction_of(role), ctx)) x->truncated = true;
         message_ended(role, ctx);
     }
     while (front_) emit_front(ctx);
+    over_ = true;
 }
 
 void Http::report(std::string_view reason, Exchange* exchange, Context& ctx) {
@@ -156,6 +157,7 @@ void Http::push(Exchange* exchange) {
     (back_ ? back_->next : front_) = exchange;
     back_ = exchange;
     ++waiting_;
+    waiting_bytes_ += exchange->memory;
 }
 
 void Http::drop_front() {
@@ -164,21 +166,62 @@ void Http::drop_front() {
     if (!front_) back_ = nullptr;
     if (receiving_ == x) receiving_ = nullptr;
     --waiting_;
+    waiting_bytes_ -= x->memory;
     Exchange::free(x);
 }
 
 void Http::emit_front(Context& ctx) {
     const Exchange& x = *front_;
-    if (ctx.wanted(record::RecordType::http)) {
-        record::Record& record = ctx.start(record::RecordType::http, x.request_seen ? x.request_start : x.response_start);
-        fill_record(record, x, response_head_ ? response_head_->items() : response_kept_.items(), response_repeated_);
-        ctx.emit(record);
-    }
+    emit(x, response_head_ ? response_head_->items() : response_kept_.items(), ctx);
     if (x.response_seen) {
         response_head_ = nullptr;
         response_kept_.clear();
     }
     drop_front();
+}
+
+void Http::emit(const Exchange& x, std::span<const Item> response, Context& ctx) {
+    if (!ctx.wanted(record::RecordType::http)) return;
+    record::Record& record = ctx.start(record::RecordType::http, x.request_seen ? x.request_start : x.response_start);
+    fill_record(record, x, response, response_repeated_);
+    ctx.emit(record);
+}
+
+// Records the oldest request that has no response yet; its response comes all the same, and is counted off then.
+void Http::abandon_oldest(Context& ctx) {
+    Exchange* const before = front_->response_seen || front_->stands_in ? front_ : nullptr;
+    Exchange* const x = before ? before->next : front_;
+    if (!x) return;
+    emit(*x, {}, ctx);
+    ++abandoned_;
+    abandoned_heads_ = abandoned_heads_ << 1 | (x->method == Method::head ? 1 : 0);
+    (before ? before->next : front_) = x->next;
+    if (back_ == x) back_ = before;
+    if (receiving_ == x) receiving_ = nullptr;
+    --waiting_;
+    waiting_bytes_ -= x->memory;
+    Exchange::free(x);
+}
+
+// Puts what takes the response of the oldest abandoned request in front.
+void Http::stand_in() {
+    Exchange* x = Exchange::make({});
+    x->stands_in = true;
+    x->request_done = true;
+    const bool head = abandoned_ <= 64 && (abandoned_heads_ >> (abandoned_ - 1) & 1);
+    x->method = head ? Method::head : Method::other;
+    // Requests are numbered one by one, so that the two records can be told to belong together.
+    x->sequence = (front_ ? front_->sequence : sequence_ + 1) - abandoned_;
+    x->next = front_;
+    front_ = x;
+    if (!back_) back_ = x;
+    ++waiting_;
+    waiting_bytes_ += x->memory;
+}
+
+// The client asked whether to send a body, was told no, and has sent none.
+bool Http::body_refused() const {
+    return sides_[0].expecting && receiving_ && receiving_->response_seen && receiving_->status >= 400;
 }
 
 }  // namespace cvf::protocol::http1

@@ -117,14 +117,16 @@ void keep_items(std::span<const Item> items, void* memory) {
 }
 
 void KeptItems::keep(std::span<const Item> items) {
-    block_.reset(static_cast<char*>(::operator new(kept_size(items) + 1)));
+    bytes_ = static_cast<uint32_t>(kept_size(items) + 1);
+    block_.reset(static_cast<char*>(::operator new(bytes_)));
     count_ = static_cast<uint32_t>(items.size());
     keep_items(items, block_.get());
 }
 
 Exchange* Exchange::make(std::span<const Item> request) {
-    void* memory = ::operator new(sizeof(Exchange) + kept_size(request));
-    Exchange* exchange = new (memory) Exchange;
+    const size_t size = sizeof(Exchange) + kept_size(request);
+    Exchange* exchange = new (::operator new(size)) Exchange;
+    exchange->memory = static_cast<uint32_t>(size);
     exchange->item_count = static_cast<uint32_t>(request.size());
     keep_items(request, exchange + 1);
     return exchange;

@@ -18,13 +18,14 @@ class KeptItems {
     void keep(std::span<const Item> items);
     void clear() { block_.reset(); }
     std::span<const Item> items() const { return {reinterpret_cast<const Item*>(block_.get()), block_ ? count_ : 0}; }
+    size_t bytes() const { return block_ ? bytes_ : 0; }
 
  private:
     struct Free {
         void operator()(char* p) const { ::operator delete(p); }
     };
     std::unique_ptr<char, Free> block_;
-    uint32_t count_ = 0;
+    uint32_t count_ = 0, bytes_ = 0;
 };
 
 // Bytes the copies of `items` take, and the copying to `memory`, which is aligned for Item.
@@ -43,6 +44,7 @@ struct Exchange {
     std::string_view error;
     uint32_t sequence = 0;
     uint32_t item_count = 0;  // request texts behind this struct
+    uint32_t memory = 0;      // bytes of all that
     uint16_t status = 0;
     uint16_t port = 0;
     Method method = Method::other;
@@ -53,7 +55,8 @@ struct Exchange {
     bool request_size_known = false, response_size_known = false;
     bool expect_continue = false, repeated = false;
     bool shortened = false, truncated = false, absolute = false;
-    bool simple = false;  // HTTP/0.9: the response is a body and nothing else
+    bool simple = false;     // HTTP/0.9: the response is a body and nothing else
+    bool stands_in = false;  // for a request that was recorded without waiting longer for its response, which this is
 
     std::span<const Item> request_items() const { return {reinterpret_cast<const Item*>(this + 1), item_count}; }
 

@@ -1,5 +1,6 @@
 #include "protocol/http_head.h"
 
+#include <algorithm>
 #include <array>
 
 #include "protocol/http_text.h"
@@ -312,8 +313,22 @@ void Head::set_trace(std::string_view trace_id, std::string_view span_id) {
             if (c >= 'A' && c <= 'F') return lower(text);
         return text;
     };
-    if (is_trace_id(trace_id)) add(Slot::trace_id, plain(trace_id));
-    if (is_span_id(span_id)) add(Slot::span_id, plain(span_id));
+    // The two name one context: the first header that has both wins, over one half of another, too.
+    if (has(Slot::trace_id) && has(Slot::span_id)) return;
+    const bool trace = is_trace_id(trace_id), span = is_span_id(span_id);
+    if (trace && span) {
+        drop(Slot::trace_id);
+        drop(Slot::span_id);
+    }
+    if (trace) add(Slot::trace_id, plain(trace_id));
+    if (span) add(Slot::span_id, plain(span_id));
+}
+
+void Head::drop(Slot slot) {
+    if (!has(slot)) return;
+    seen_ &= ~(uint64_t{1} << static_cast<unsigned>(slot));
+    const auto items = std::remove_if(items_, items_ + count_, [slot](const Item& item) { return item.slot == slot; });
+    count_ = static_cast<decltype(count_)>(items - items_);
 }
 
 }  // namespace cvf::protocol::http1

@@ -123,6 +123,7 @@ class Head {
     void set_host(std::string_view value);
     void set_auth(std::string_view value);
     void set_trace(std::string_view trace_id, std::string_view span_id);
+    void drop(Slot slot);
     void violate(std::string_view reason) {
         if (violation.empty()) violation = reason;
     }

@@ -39,11 +39,26 @@ constexpr auto first_of_length = [] {
 static_assert(first_of_length[longest_key + 1] == secret_keys.size());
 static_assert(first_of_length[longest_key] == secret_keys.size() - 1);
 
-bool is_secret(std::string_view key) {
+bool is_secret_key(std::string_view key) {
     if (key.size() > longest_key) return false;
     for (size_t i = first_of_length[key.size()]; i < first_of_length[key.size() + 1]; ++i)
         if (equal_ignoring_case(key, secret_keys[i])) return true;
     return false;
+}
+
+// A key in the form it is sent: "%74oken" is "token" to who receives it.
+bool is_secret(std::string_view key, bool escapes) {
+    if (!escapes) return is_secret_key(key);
+    if (key.size() > 3 * longest_key) return false;
+    char decoded[3 * longest_key];
+    size_t size = 0;
+    for (size_t i = 0; i < key.size(); ++i) {
+        const int high = key[i] == '%' && i + 2 < key.size() ? hex_value(key[i + 1]) : -1;
+        const int low = high >= 0 ? hex_value(key[i + 2]) : -1;
+        decoded[size++] = low >= 0 ? static_cast<char>(high << 4 | low) : key[i];
+        if (low >= 0) i += 2;
+    }
+    return is_secret_key({decoded, size});
 }
 
 constexpr bool is_separator(char c) {
@@ -62,14 +77,14 @@ bool contains(std::string_view text, char c) {
 
 // Whether any parameter has a secret: the common answer is no, and then nothing need be composed.
 bool has_secret(std::string_view text) {
-    const bool semicolons = contains(text, ';');
+    const bool semicolons = contains(text, ';'), escapes = contains(text, '%');
     for (size_t at = 0; at < text.size();) {
         const size_t equals = find(text, '=', at);
         if (equals == text.size()) return false;
         // Parameters without a value may stand before the key.
         size_t name = equals;
         while (name > at && !is_separator(text[name - 1])) --name;
-        if (equals + 1 < text.size() && !is_separator(text[equals + 1]) && is_secret(text.substr(name, equals - name)))
+        if (equals + 1 < text.size() && !is_separator(text[equals + 1]) && is_secret(text.substr(name, equals - name), escapes))
             return true;
         at = find(text, '&', equals);
         if (semicolons) at = std::min(at, find(text, ';', equals));
@@ -79,11 +94,12 @@ bool has_secret(std::string_view text) {
 
 std::string_view redact_parameters(std::string_view text, record::Arena& arena) {
     if (!has_secret(text)) return text;
+    const bool escapes = contains(text, '%');
     std::string clean;
     for (size_t at = 0; at < text.size();) {
         const size_t name = at;
         while (at < text.size() && text[at] != '=' && !is_separator(text[at])) ++at;
-        const bool secret = at < text.size() && text[at] == '=' && is_secret(text.substr(name, at - name));
+        const bool secret = at < text.size() && text[at] == '=' && is_secret(text.substr(name, at - name), escapes);
         size_t end = at;
         while (end < text.size() && !is_separator(text[end])) ++end;
         if (secret && end > at + 1) {

@@ -51,6 +51,7 @@ class Connection final : public Dissector {
  public:
     size_t data(Direction dir, Bytes bytes, Context& ctx) override;
     void finish(Context& ctx) override { report(ctx); }
+    size_t memory() const override { return session_.held() + crypto_[0].held() + crypto_[1].held(); }
     bool tick(Context& ctx) override;
 
  private:
@@ -74,7 +75,7 @@ class Connection final : public Dissector {
     std::array<size_t, 2> crypto_done_ = {};
     std::array<uint32_t, 16> offered_versions_;
     size_t offered_count_ = 0;
-    uint32_t version_ = 0, first_version_ = 0;
+    uint32_t version_ = 0, first_version_ = 0, confirmed_version_ = 0;
     Direction client_ = Direction::from_initiator;
     bool sides_known_ = false, over_ = false, reported_ = false, seen_ = false, token_ = false, zero_rtt_ = false,
          truncated_ = false;
@@ -121,7 +122,11 @@ size_t Connection::data(Direction dir, Bytes bytes, Context& ctx) {
 }
 
 void Connection::packet(Direction& dir, const LongHeader& h, Context& ctx) {
-    if (!seen_) ctx.confirm(h.known ? h.known->name : std::string_view());
+    // The version that both agree on may be another than the first one offered.
+    if (!seen_ || (h.known && h.version != confirmed_version_)) {
+        ctx.confirm(h.known ? h.known->name : std::string_view());
+        confirmed_version_ = h.version;
+    }
     seen_ = true;
     if (h.version == 0) {
         version_negotiation(h);

@@ -4,7 +4,8 @@
 namespace cvf::protocol {
 
 namespace {
-constexpr const Protocol* protocols[] = {&tls, &http, &quic, &dtls, &mdns, &llmnr, &llmnr_tcp, &dns, &dns_tcp, &icmp, &icmpv6};
+constexpr const Protocol* protocols[] = {&tls,       &http, &quic,    &dtls, &mdns,   &llmnr,
+                                         &llmnr_tcp, &dns,  &dns_tcp, &icmp, &icmpv6, &igmp};
 }
 
 std::span<const Protocol* const> all_protocols() {

@@ -31,6 +31,7 @@ class Stream final : public Dissector {
     void gap(Direction dir, uint64_t bytes, Context& ctx) override;
     void close(Direction dir, Context& ctx) override;
     void finish(Context& ctx) override { report(ctx); }
+    size_t memory() const override { return session_.held() + halves_[0].message.capacity() + halves_[1].message.capacity(); }
 
  private:
     // One direction.

@@ -77,6 +77,8 @@ class Session {
     bool has_client_hello() const { return has_client_hello_; }
     bool has_server_hello() const { return has_server_hello_; }
     const ClientHello& hello() const { return client_hello_; }
+    // Bytes of messages kept.
+    size_t held() const { return client_bytes_.size() + server_bytes_.size(); }
     bool lost_any() const { return lost_[0] || lost_[1]; }
     // There is something to report, and someone wants it.
     bool known() const {
@@ -100,11 +102,14 @@ class Session {
         Bytes keep(Bytes bytes) {
             memory_ = std::make_unique_for_overwrite<uint8_t[]>(bytes.size());
             std::copy(bytes.begin(), bytes.end(), memory_.get());
-            return {memory_.get(), bytes.size()};
+            size_ = bytes.size();
+            return {memory_.get(), size_};
         }
+        size_t size() const { return size_; }
 
      private:
         std::unique_ptr<uint8_t[]> memory_;
+        size_t size_ = 0;
     };
 
     static constexpr size_t index(Side s) { return static_cast<size_t>(s); }

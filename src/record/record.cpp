@@ -20,10 +20,16 @@ std::string_view Arena::copy(std::string_view text) {
 }
 
 void Arena::reset() {
-    // Keep the largest block, which after growth holds everything the set has ever needed at once.
-    if (blocks_.size() > 1) {
-        std::swap(blocks_.front(), blocks_.back());
-        blocks_.resize(1);
+    // Keep the largest block, which after growth holds everything the set has ever needed at once; but what one huge record took
+    // is not held for ever.
+    if (blocks_.size() > 1 || size_ > most_kept) {
+        while (!blocks_.empty() && blocks_.back().size > most_kept) blocks_.pop_back();
+        if (blocks_.size() > 1) {
+            std::swap(blocks_.front(), blocks_.back());
+            blocks_.resize(1);
+        }
+        block_ = blocks_.empty() ? nullptr : blocks_.front().memory.get();
+        size_ = blocks_.empty() ? 0 : blocks_.front().size;
     }
     used_ = 0;
 }

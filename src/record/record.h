@@ -53,7 +53,14 @@ class Arena {
         return block_ + start;
     }
     std::string_view copy(std::string_view text);
-    void reset();  // keeps the largest block
+    void reset();  // keeps the largest block, of those up to most_kept bytes
+
+    static constexpr size_t most_kept = 1u << 20;
+    size_t capacity() const {  // bytes of all blocks
+        size_t sum = 0;
+        for (const Block& b : blocks_) sum += b.size;
+        return sum;
+    }
 
  private:
     struct Block {

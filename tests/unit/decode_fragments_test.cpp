@@ -76,16 +76,59 @@ TEST(Fragments, PutsIpv6TogetherWithHeadersBefore) {
     EXPECT_EQ(whole->faults, 0);
 }
 
-TEST(Fragments, KeepsTheFirstBytesWhereTheyOverlapAndCountsIt) {
+TEST(Fragments, GivesUpADatagramWhoseFragmentsOverlap) {
+    const std::string datagram = udp(5, 6, numbered(56)), other = std::string(64, 'X');
+    for (const auto& piece :
+         {piece4, +[](const std::string& d, size_t from, size_t to, unsigned) { return piece6(d, from, to); }}) {
+        FragmentTable table;
+        give(table, piece(datagram, 0, 32, 1));
+        EXPECT_EQ(give(table, piece(other, 16, 48, 1)), nullptr);
+        EXPECT_EQ(table.stats().overlaps, 1u);
+        EXPECT_EQ(table.datagrams(), 0u);
+        EXPECT_EQ(table.bytes(), 0u);
+        EXPECT_EQ(give(table, piece(datagram, 32, 64, 1)), nullptr);
+        // Sent again, it is whole.
+        EXPECT_NE(give(table, piece(datagram, 0, 32, 1)), nullptr);
+    }
+}
+
+TEST(Fragments, KeepsTheFirstOfDifferentBytesInIpv4AndNeitherInIpv6) {
     const std::string datagram = udp(5, 6, numbered(56)), other = std::string(64, 'X');
     FragmentTable table;
     give(table, piece4(datagram, 0, 32));
-    give(table, piece4(other, 16, 48));
+    give(table, piece4(other, 8, 24));
     EXPECT_EQ(table.stats().overlaps, 1u);
-    const Packet* whole = give(table, piece4(datagram, 40, 64));
+    const Packet* whole = give(table, piece4(datagram, 32, 64));
     ASSERT_NE(whole, nullptr);
-    EXPECT_EQ(as_text(whole->payload), numbered(24) + std::string(16, 'X') + numbered(56).substr(40));
+    EXPECT_EQ(as_text(whole->payload), numbered(56));
+
+    give(table, piece6(datagram, 0, 32));
+    EXPECT_EQ(give(table, piece6(other, 8, 24)), nullptr);
     EXPECT_EQ(table.stats().overlaps, 2u);
+    EXPECT_EQ(table.datagrams(), 0u);
+}
+
+TEST(Fragments, NeverHandsOnBytesThatWereNotCaptured) {
+    const std::string datagram = udp(5, 6, numbered(192));
+    FragmentTable table;
+    give(table, piece4(datagram, 104, 200));
+    const std::string cut = piece4(datagram.substr(0, 200) + "more", 0, 200);
+    Decoded d(cut.substr(0, 34 + 40), LinkType::ethernet, static_cast<uint32_t>(cut.size()));
+    EXPECT_EQ(table.add(d.packet), nullptr);
+
+    // A repetition that was cut takes nothing away; one of what was cut is compared as far as it goes.
+    give(table, piece4(datagram, 104, 200, 2));
+    const std::string first = piece4(datagram, 0, 104, 2);
+    Decoded half(first.substr(0, 34 + 40), LinkType::ethernet, static_cast<uint32_t>(first.size()));
+    const std::string again = piece4(datagram, 104, 200, 2);
+    Decoded repeated(again.substr(0, 34 + 16), LinkType::ethernet, static_cast<uint32_t>(again.size()));
+    EXPECT_EQ(table.add(repeated.packet), nullptr);
+    const uint64_t overlaps = table.stats().overlaps;
+    const Packet* whole = table.add(half.packet);
+    ASSERT_NE(whole, nullptr);
+    EXPECT_EQ(as_text(whole->payload), numbered(32));
+    EXPECT_EQ(whole->payload_length, 192u);
+    EXPECT_EQ(table.stats().overlaps, overlaps);
 }
 
 TEST(Fragments, TakesARepetitionForNoOverlap) {

@@ -102,6 +102,8 @@ TEST_F(FilterMatches, arithmetic_is_exact_or_an_error) {
     MATCHES("double(source.port) / 3.0 > 13333.3");
     MATCHES("int(\"42\") == 42 && uint(7) == 7u && int(2.9) == 2 && double(\"1.5\") == 1.5");
     NEITHER("int(dns.question.name) == 1");
+    MATCHES("int('+5') == 5 && int('-5') == -5 && double('+1.5') == 1.5");
+    NEITHER("int('+-5') == -5 || int('++5') == 5 || uint('+5') == 5u || int('+') == 0");
     MATCHES("1.0 / 0.0 > 1.0 && !(0.0 / 0.0 == 0.0 / 0.0)");
 }
 
@@ -305,6 +307,27 @@ TEST_F(FilterMatches, the_cost_of_nested_quantifiers_is_bounded) {
     const auto f = filter::Filter::compile("dns.answers.exists(a, dns.answers.exists(b, b == 'x'))");
     ASSERT_TRUE(f);
     EXPECT_FALSE(f->matches(big));  // 400 million turns would be noticed
+}
+
+TEST_F(FilterMatches, long_text_counts_where_it_is_gone_through_again_and_again) {
+    std::vector<std::string_view> parts(2'000, "b");
+    parts.back() = "a";
+    Record big;
+    const auto match = [&](std::string_view expression, size_t length) {
+        const std::string name(length, 'a');
+        big.begin(record::RecordType::dns, 0);
+        big.texts(Field::dns_answers, parts);
+        big.text(Field::dns_question_name, name);
+        return filter::Filter::compile(expression)->matches(big);
+    };
+    for (const auto* expression :
+         {"dns.answers.exists(s, dns.question.name.contains(s))",
+          "dns.answers.exists(s, s == 'a' && size(dns.question.name) > 0 || size(dns.question.name) == 0)",
+          "dns.answers.exists(s, dns.question.name.matches('a+b?c') || s == 'a')"}) {
+        EXPECT_TRUE(match(expression, 100)) << expression;
+        EXPECT_FALSE(match(expression, 8'000)) << expression;
+    }
+    EXPECT_TRUE(match("dns.question.name.contains('a') && dns.question.name.matches('a+b?a')", 60'000)) << "once is free";
 }
 
 TEST(FilterTypes, possible_types_leave_out_only_what_can_never_match) {

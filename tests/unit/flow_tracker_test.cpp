@@ -189,6 +189,60 @@ TEST_F(FlowTracker, ALeapOverManyTurnsOfTheWheelExpiresEverything) {
     for (const auto& f : out.of("flow")) EXPECT_EQ(at(f, "cvf.flow.reason"), "idle");
 }
 
+// Requests that wait for their responses cost memory; all conversations share one limit of it.
+TEST_F(FlowTracker, WhatDissectorsKeepIsCountedAgainstTheMemoryLimit) {
+    options.reassembly_bytes = 256 << 10;
+    remake();
+    std::string request = "GET / HTTP/1.1\r\nHost: h\r\n";
+    for (int i = 0; i < 20; i++) request += "Via: " + std::string(1000, 'v') + "\r\n";
+    request += "\r\n";
+    const auto open = [&](int host, uint32_t requests) {
+        for (uint32_t i = 0; i < requests; i++) {
+            decode::Packet p = segment(true, ack, 101 + i * static_cast<uint32_t>(request.size()), 501, request);
+            p.source = ip(host, 2, 6, "").source;
+            tracker->packet(p);
+        }
+    };
+    for (int host = 10; host < 14; host++) open(host, 2);  // 160 KB
+    EXPECT_EQ(tracker->reassembly_overruns(), 0u);
+    EXPECT_TRUE(out.of("http").empty());
+    for (int host = 14; host < 30; host++) open(host, 2);
+    EXPECT_GT(tracker->reassembly_overruns(), 10u);
+    // What was given up has been recorded, and the first are as they were.
+    EXPECT_GE(out.of("http").size(), tracker->reassembly_overruns());
+    for (const auto& r : out.of("http")) EXPECT_GE(at(r, "source.address"), "10.0.0.14");
+    // The memory comes back with the end of conversations.
+    const uint64_t before = tracker->reassembly_overruns();
+    now += 1000 * second;
+    tracker->advance(now);
+    EXPECT_EQ(tracker->size(), 0u);
+    for (int host = 10; host < 14; host++) open(host, 2);
+    EXPECT_EQ(tracker->reassembly_overruns(), before);
+}
+
+TEST_F(FlowTracker, AClockThatIsSetBackTimesConversationsAnew) {
+    datagram(1, 2, 1, 2, "x");
+    tracker->advance(now + second);
+    now -= 3600 * second;
+    tracker->advance(now);
+    EXPECT_EQ(tracker->size(), 1u);
+    datagram(3, 4, 1, 2, "y");
+    tracker->advance(now += 50 * second);
+    EXPECT_EQ(tracker->size(), 2u);
+    tracker->advance(now += 15 * second);
+    EXPECT_EQ(tracker->size(), 0u);
+    for (const auto& f : out.of("flow")) EXPECT_EQ(at(f, "cvf.flow.reason"), "idle");
+}
+
+TEST_F(FlowTracker, AClockThatIsSetBackDoesNotDelayReports) {
+    options.report_every = 10 * second;
+    remake();
+    datagram(1, 2, 1, 2, "x");
+    tracker->advance(now -= 3600 * second);
+    tracker->advance(now += 12 * second);
+    EXPECT_EQ(out.of("flow").size(), 1u);
+}
+
 TEST_F(FlowTracker, TimeThatGoesBackHarmsNothing) {
     datagram(1, 2, 1, 2, "x");
     now -= 1000 * second;

@@ -242,6 +242,44 @@ TEST(PcapngReader, GivesComments) {
     EXPECT_EQ((*r)->comment(), "");
 }
 
+TEST(PcapngReader, KeepsTheBeginningOfLongTexts) {
+    const Order o;
+    const std::string most(256, 'n'), more(60'000, 'n');
+    // The last character that does not fit whole is left out.
+    const std::string text = std::string(255, 'c') + "\xc3\xa9" + std::string(300, 'c');
+    const File f(section(o, option(o, 1, more)) + interface(o, 1, option(o, 2, more) + option(o, 3, most) + option(o, 1, text)) +
+                 packet(o, 0, 1, "x", option(o, 1, more)));
+    auto r = Reader::open(f.path());
+    ASSERT_TRUE(r);
+    Captured c;
+    ASSERT_TRUE((*r)->next(c));
+    EXPECT_EQ((*r)->section_comment(), most);
+    EXPECT_EQ((*r)->comment(), most);
+    EXPECT_EQ((*r)->interfaces()[0].name, most);
+    EXPECT_EQ((*r)->interfaces()[0].description, most);
+    EXPECT_EQ((*r)->interfaces()[0].comment, std::string(255, 'c'));
+}
+
+TEST(PcapReader, RefusesAWindowThatAsksForTooMuchMemory) {
+    const std::string plain = pcap_header({}) + pcap_record({}, 1, 0, std::string(1000, 'x'));
+    for (const int window : {25, 27}) {
+        const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> pack(ZSTD_createCCtx(), ZSTD_freeCCtx);
+        ZSTD_CCtx_setParameter(pack.get(), ZSTD_c_windowLog, window);
+        std::string packed(ZSTD_compressBound(plain.size()), '\0');
+        // Without a size in its header a frame needs the whole window.
+        ZSTD_CCtx_setParameter(pack.get(), ZSTD_c_contentSizeFlag, 0);
+        ZSTD_inBuffer in{plain.data(), plain.size(), 0};
+        ZSTD_outBuffer out{packed.data(), packed.size(), 0};
+        ZSTD_inBuffer nothing{nullptr, 0, 0};
+        ZSTD_compressStream2(pack.get(), &out, &in, ZSTD_e_continue);
+        ASSERT_EQ(ZSTD_compressStream2(pack.get(), &out, &nothing, ZSTD_e_end), 0u);
+        const File f(packed.substr(0, out.pos));
+        const auto r = Reader::open(f.path());
+        EXPECT_EQ(r.has_value(), window == 25) << window;
+        if (!r) EXPECT_NE(r.error().what.find("zstd data are damaged"), std::string::npos) << r.error().what;
+    }
+}
+
 TEST(PcapngReader, ReadsSimpleAndObsoletePacketsAndPassesOtherBlocks) {
     const std::string obsolete =
         block(little, 2,

@@ -136,4 +136,29 @@ TEST(DnsRdata, a_text_longer_than_the_stack_buffer_is_whole) {
     EXPECT_EQ(write(16, strings).text.size(), 200u * (255 * 4 + 2) + 199);
 }
 
+TEST(DnsRdata, windows_of_type_bits_come_in_order_and_once) {
+    const std::string next = test::wire_name("b.example");
+    const std::string low = "\x00\x01\x40"s, high = "\x01\x01\x40"s;
+    EXPECT_EQ(write(47, next + low + high).text, "b.example A CAA");
+    EXPECT_TRUE(write(47, next + low + high).known);
+    for (const std::string& windows : {low + low, high + low}) EXPECT_FALSE(write(47, next + windows).known);
+}
+
+TEST(DnsRdata, of_many_types_in_a_bit_map_256_are_written) {
+    std::string data = test::wire_name("b.example");
+    for (int window = 1; window < 40; ++window) data += static_cast<char>(window) + "\x20"s + std::string(32, '\xff');
+    const Text out = write(47, data);
+    EXPECT_TRUE(out.known);
+    EXPECT_EQ(std::count(out.text.begin(), out.text.end(), ' '), 257);
+    EXPECT_TRUE(out.text.ends_with(" TYPE511 ...")) << out.text.substr(out.text.size() - 20);
+}
+
+TEST(DnsRdata, times_have_no_clock_of_their_own) {
+    const auto signature = [](uint32_t expires) {
+        return write(46, be16(1) + "\x08\x02"s + be32(300) + be32(expires) + be32(0) + be16(1) + test::wire_name("e") + "k").text;
+    };
+    EXPECT_NE(signature(0xffffffff).find(" 21060207062815 19700101000000 "), std::string::npos) << signature(0xffffffff);
+    EXPECT_NE(signature(1709164799).find(" 20240228235959 "), std::string::npos) << signature(1709164799);
+}
+
 }  // namespace

@@ -56,6 +56,34 @@ TEST(DnsName, reads_the_same_whatever_stands_behind_it) {
             }
 }
 
+// A message of `hops` pointers, each to the one before, the first to a name; the last one's place is `at`.
+std::string chain(size_t hops, size_t& at) {
+    std::string message = std::string(dns_header_size, '\0') + test::wire_name("end.example");
+    size_t target = dns_header_size;
+    for (size_t i = 0; i < hops; ++i) {
+        at = message.size();
+        message += test::be16(static_cast<uint32_t>(0xc000 | target));
+        target = at;
+    }
+    return message;
+}
+
+TEST(DnsName, follows_127_pointers_and_no_more) {
+    char room[dns_name_room];
+    size_t at = 0;
+    const std::string good = chain(127, at);
+    DnsReader reads(test::as_bytes(good), at);
+    const char* end = reads.name(room, NameForm::lower);
+    ASSERT_NE(end, nullptr);
+    EXPECT_EQ(std::string_view(room, static_cast<size_t>(end - room)), "end.example");
+    EXPECT_EQ(reads.at(), at + 2);
+
+    const std::string bad = chain(128, at);
+    DnsReader refuses(test::as_bytes(bad), at);
+    EXPECT_EQ(refuses.name(room, NameForm::lower), nullptr);
+    EXPECT_STREQ(refuses.fault(), "name of too many compression pointers");
+}
+
 TEST(DnsName, escapes_what_a_host_name_does_not_have) {
     const std::string message = std::string(dns_header_size, '\0') + "\x08" + "A.\\ \xe4\x7f\x01z" + '\0' + std::string(32, 'x');
     const auto text = [&](NameForm form) {
@@ -424,6 +452,50 @@ TEST_F(Dns, multicast_and_unicast_on_port_5353_are_told_apart) {
     EXPECT_EQ(judge(mdns, multicast, 5353, 5353), Match::yes);
     EXPECT_EQ(judge(mdns, multicast, 40000, 5353), Match::yes);
     EXPECT_EQ(judge(mdns, multicast, 40000, 53), Match::no);
+}
+
+// 5000 questions of one name of 255 bytes: what is not listed costs nothing.
+TEST_F(Dns, names_beyond_the_lists_are_not_written) {
+    std::string name;
+    for (int i = 0; i < 3; ++i) name += std::string(1, 63) + std::string(63, '\x01');
+    name += std::string(1, 60) + std::string(60, '\x01') + '\0';
+    std::string message = test::header(7, 0x8400, 5000) + name + test::be16(a) + test::be16(1);
+    for (int i = 1; i < 5000; ++i) message += test::question_name + test::be16(a) + test::be16(1);
+    send(asks, test::header(7, 0x0100, 1) + name + test::be16(a) + test::be16(1));
+    send(answers, message);
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_LT(ctx.records[0].size(), 200'000u);
+    EXPECT_LT(ctx.most_memory, 1u << 20);
+    EXPECT_THAT(ctx.violations, IsEmpty());
+}
+
+TEST_F(Dns, addresses_beyond_the_list_of_a_multicast_message_are_passed_over) {
+    std::string m = test::header(0, 0x8400, 0, 1, 0, 3000) + test::rr(test::wire_name("printer.local"), a, "\xc0\x00\x02\x01"s);
+    for (int i = 0; i < 3000; ++i)
+        m += test::rr(i % 2 ? "\x01x\xc0\x0c"s : "\x01y\xc0\x0c"s, a, "\xc0\x00\x02"s + static_cast<char>(i));
+    const auto multicast = mdns.make();
+    multicast->data(asks, test::as_bytes(m), ctx);
+    multicast->finish(ctx);
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_EQ(ctx.names.size(), 128u);
+    EXPECT_THAT(ctx.names[0], HasSubstr("printer.local 192.0.2.1"));
+    EXPECT_THAT(ctx.names[127], HasSubstr("y.printer.local"));
+    EXPECT_THAT(ctx.violations, IsEmpty());
+}
+
+TEST_F(Dns, queries_that_wait_are_memory_and_answered_ones_give_it_back) {
+    const auto long_query = [](uint16_t id) { return test::query(id, std::string(60, 'a') + "." + std::string(60, 'b'), a); };
+    EXPECT_EQ(dissector->memory(), 0u);
+    for (uint16_t id = 1; id <= 100; ++id) send(asks, long_query(id));
+    const size_t waiting = dissector->memory();
+    EXPECT_GE(waiting, 100 * long_query(1).size());
+    for (uint16_t id = 1; id <= 100; ++id) {
+        std::string response = long_query(id);
+        response[2] = static_cast<char>(0x81);
+        send(answers, response);
+    }
+    EXPECT_EQ(ctx.records.size(), 100u);
+    EXPECT_LE(dissector->memory(), waiting - 100 * long_query(1).size());
 }
 
 }  // namespace

@@ -154,6 +154,26 @@ TEST_F(HttpLoss, requests_without_responses_are_recorded_at_the_end) {
     EXPECT_EQ(value("cvf.truncated", 1), "true");
 }
 
+TEST_F(HttpLoss, a_request_answered_by_something_else_says_so) {
+    play.send(client, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    play.send(server, "SSH-2.0-OpenSSH_9.2\r\n");
+    play.close(server);
+    play.finish();
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_EQ(value("url.path"), "\"/1\"");
+    EXPECT_EQ(value("cvf.violation"), "\"no HTTP/1 status line\"");
+}
+
+TEST_F(HttpLoss, a_response_head_that_is_not_whole_at_the_end_is_recorded) {
+    play.send(client, "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    play.send(server, "HTTP/1.1 503 Busy\r\nServer: nginx\r\nX-Half");
+    play.finish();
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_EQ(value("url.path"), "\"/1\"");
+    EXPECT_EQ(value("http.response.status_code"), "503");
+    EXPECT_EQ(value("cvf.truncated"), "true");
+}
+
 TEST_F(HttpLoss, a_server_that_closes_without_an_answer_is_an_error) {
     play.send(client, "GET /1 HTTP/1.1\r\n\r\n");
     play.close(server);

@@ -105,6 +105,84 @@ TEST_F(Http, any_segmentation_gives_the_same_records) {
     EXPECT_THAT(expected[2], HasSubstr(R"("http.response.body.size":13)"));
 }
 
+// A request with a number, and the response to it.
+std::string numbered_request(size_t i) {
+    return "GET /" + std::to_string(i) + " HTTP/1.1\r\nHost: h\r\n\r\n";
+}
+std::string numbered_response(size_t i) {
+    return "HTTP/1.1 200 OK\r\nETag: x\r\nContent-Length: " + std::to_string(i) + "\r\n\r\n" + std::string(i, 'b');
+}
+
+TEST_F(Http, beyond_64_pipelined_requests_the_pairs_stay_right) {
+    std::string all;
+    for (size_t i = 1; i <= 66; ++i) all += numbered_request(i);
+    play.send(client, all);
+    ASSERT_EQ(ctx.records.size(), 2u);
+    for (size_t i = 0; i < 2; ++i) {
+        EXPECT_EQ(value("url.path", i), "\"/" + std::to_string(i + 1) + "\"");
+        EXPECT_EQ(value("http.response.status_code", i), "");
+    }
+    play.send(server, "HTTP/1.1 103 Early Hints\r\n\r\n");
+    for (size_t i = 1; i <= 66; ++i) play.send(server, numbered_response(i), 30);
+    ASSERT_EQ(ctx.records.size(), 68u);
+    for (size_t i = 2; i < 68; ++i) {
+        EXPECT_EQ(value("http.response.body.size", i), std::to_string(i - 1));
+        EXPECT_EQ(value("url.path", i), i < 4 ? "" : "\"/" + std::to_string(i - 1) + "\"");
+        EXPECT_EQ(value("cvf.http.sequence", i), std::to_string(i - 1));
+    }
+    EXPECT_EQ(value("cvf.http.response.interim", 2), "[103]");
+    exchange(numbered_request(67), numbered_response(67));
+    EXPECT_EQ(value("url.path", 68), "\"/67\"");
+    EXPECT_EQ(value("cvf.http.sequence", 68), "67");
+}
+
+TEST_F(Http, the_65th_request_leaves_a_response_that_is_running_to_its_request) {
+    for (size_t i = 1; i <= 64; ++i) play.send(client, numbered_request(i));
+    play.send(server, numbered_response(500).substr(0, 200));
+    play.send(client, numbered_request(65));
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_EQ(value("url.path", 0), "\"/2\"");
+    play.send(server, numbered_response(500).substr(200));
+    for (size_t i = 2; i <= 65; ++i) play.send(server, numbered_response(i));
+    ASSERT_EQ(ctx.records.size(), 66u);
+    EXPECT_EQ(value("url.path", 1), "\"/1\"");
+    EXPECT_EQ(value("http.response.body.size", 1), "500");
+    EXPECT_EQ(value("url.path", 2), "");
+    EXPECT_EQ(value("cvf.http.sequence", 2), "2");
+    for (size_t i = 3; i < 66; ++i) {
+        EXPECT_EQ(value("url.path", i), "\"/" + std::to_string(i) + "\"");
+        EXPECT_EQ(value("http.response.body.size", i), std::to_string(i));
+    }
+}
+
+TEST_F(Http, a_head_request_recorded_early_still_tells_that_its_response_has_no_body) {
+    std::string all = "HEAD /1 HTTP/1.1\r\n\r\n";
+    for (size_t i = 2; i <= 65; ++i) all += numbered_request(i);
+    play.send(client, all);
+    play.send(server, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + numbered_response(2));
+    ASSERT_EQ(ctx.records.size(), 3u);
+    EXPECT_EQ(value("http.response.body.size", 1), "0");
+    EXPECT_EQ(value("url.path", 2), "\"/2\"");
+}
+
+TEST_F(Http, waiting_requests_hold_a_bounded_amount_of_text) {
+    // 20 values of 1 KiB: 13 such requests are more than is kept.
+    std::string large = "GET /large HTTP/1.1\r\nHost: h\r\n";
+    for (size_t i = 0; i < 20; ++i) large += "Via: " + std::string(1000, 'v') + "\r\n";
+    large += "\r\n";
+    for (size_t i = 0; i < 20; ++i) play.send(client, large);
+    EXPECT_EQ(ctx.records.size(), 8u);
+    EXPECT_GT(dissector->memory(), 200'000u);
+    EXPECT_LE(dissector->memory(), 256u * 1024);
+    const size_t early = ctx.records.size();
+    for (size_t i = 1; i <= 20; ++i) play.send(server, numbered_response(i));
+    ASSERT_EQ(ctx.records.size(), early + 20);
+    for (size_t i = early; i < 20 + early; ++i) {
+        EXPECT_EQ(value("http.response.body.size", i), std::to_string(i - early + 1));
+        EXPECT_EQ(value("url.path", i), i < 2 * early ? "" : "\"/large\"");
+    }
+}
+
 TEST_F(Http, a_body_is_skipped_and_counted) {
     play.send(client, "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
     play.send(server, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nstart");
@@ -159,6 +237,41 @@ TEST_F(Http, an_expected_continue_is_noted_and_the_final_response_pairs) {
     EXPECT_EQ(value("cvf.http.expect_continue"), "true");
     EXPECT_EQ(value("http.request.body.size"), "4");
     EXPECT_EQ(value("cvf.http.time_to_first_byte"), "50");
+}
+
+TEST_F(Http, a_request_behind_a_refused_continue_is_no_body) {
+    for (size_t segment : {0, 1}) {
+        ctx.records.clear();
+        play.send(client, "PUT /f HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 400\r\n\r\n");
+        play.send(server, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
+        play.send(client, "GET /next HTTP/1.1\r\nHost: h\r\n\r\n", segment);
+        ASSERT_EQ(ctx.records.size(), 1u);
+        EXPECT_EQ(value("url.path"), "\"/f\"");
+        EXPECT_EQ(value("http.request.body.size"), "0");
+        EXPECT_EQ(value("http.response.status_code"), "417");
+        play.send(server, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        ASSERT_EQ(ctx.records.size(), 2u);
+        EXPECT_EQ(value("url.path", 1), "\"/next\"");
+    }
+}
+
+TEST_F(Http, a_body_sent_in_spite_of_a_refusal_is_a_body) {
+    play.send(client, "PUT /f HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 40\r\n\r\n");
+    play.send(server, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\n\r\n");
+    play.send(client, std::string(40, 'b') + "GET /next HTTP/1.1\r\nHost: h\r\n\r\n");
+    play.send(server, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_EQ(ctx.records.size(), 2u);
+    EXPECT_EQ(value("http.request.body.size"), "40");
+    EXPECT_EQ(value("url.path", 1), "\"/next\"");
+}
+
+TEST_F(Http, a_client_that_leaves_after_a_refused_continue_has_sent_a_whole_request) {
+    play.send(client, "PUT /f HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 400\r\n\r\n");
+    play.send(server, "HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n");
+    play.close(client);
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_EQ(value("error.type"), "");
+    EXPECT_EQ(value("cvf.truncated"), "");
 }
 
 TEST_F(Http, an_early_response_waits_for_the_rest_of_its_request) {
@@ -252,6 +365,12 @@ TEST_F(Http, secrets_are_not_recorded) {
     EXPECT_EQ(value("http.response.header.location"), R"(["https://cb.example/?state=1&token=REDACTED"])");
 }
 
+TEST_F(Http, a_secret_does_not_hide_behind_percent_encoding) {
+    exchange("GET /a?%74oken=s3cret&x%=1&to%6be%6E=zwei;%61%70%69%5Fkey=drei&%2574oken=vier HTTP/1.1\r\nHost: h\r\n\r\n",
+             "HTTP/1.1 204 No Content\r\n\r\n");
+    EXPECT_EQ(value("url.query"), R"("%74oken=REDACTED&x%=1&to%6be%6E=REDACTED;%61%70%69%5Fkey=REDACTED&%2574oken=vier")");
+}
+
 TEST_F(Http, an_unknown_authorization_scheme_is_not_named) {
     const std::string_view ok = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     exchange("GET / HTTP/1.1\r\nAuthorization: 0123456789secret\r\n\r\n", ok);
@@ -272,6 +391,19 @@ TEST_F(Http, trace_context_is_read_from_w3c_and_b3_headers) {
     EXPECT_EQ(value("span.id", 1), "\"e457b5a2e4d86bd1\"");
     EXPECT_EQ(value("trace.id", 2), "\"463ac35c9f6413ad\"");
     EXPECT_EQ(value("trace.id", 3), "");
+}
+
+TEST_F(Http, trace_and_span_come_from_one_context) {
+    const std::string t1(32, '1'), t2(32, '2'), s1(16, '3'), s2(16, '4');
+    const auto ids = [&](std::string_view headers) {
+        exchange("GET / HTTP/1.1\r\n" + std::string(headers) + "\r\n\r\n", "HTTP/1.1 204 No Content\r\n\r\n");
+        return value("trace.id", ctx.records.size() - 1) + value("span.id", ctx.records.size() - 1);
+    };
+    const std::string first = "\"" + t1 + "\"\"" + s1 + "\"", second = "\"" + t2 + "\"\"" + s2 + "\"";
+    EXPECT_EQ(ids("X-B3-TraceId: " + t2 + "\r\ntraceparent: 00-" + t1 + "-" + s1 + "-01\r\nX-B3-SpanId: " + s2), first);
+    EXPECT_EQ(ids("X-B3-TraceId: " + t2 + "\r\nX-B3-SpanId: " + s2 + "\r\ntraceparent: 00-" + t1 + "-" + s1 + "-01"), second);
+    EXPECT_EQ(ids("b3: " + t2 + "-" + s2 + "\r\ntraceparent: 00-" + t1 + "-" + s1 + "-01"), second);
+    EXPECT_EQ(ids("X-B3-TraceId: " + t2), "\"" + t2 + "\"");
 }
 
 TEST_F(Http, a_header_that_stands_twice_is_a_list_of_two) {

@@ -241,6 +241,7 @@ TEST_F(Quic, FollowsANegotiationOfVersions) {
     dissector->finish(context);
     EXPECT_THAT(record(), HasSubstr(R"("cvf.quic.version":"1","cvf.quic.client.version":"draft-29")"));
     EXPECT_THAT(record(), HasSubstr(R"("cvf.quic.version_negotiation":["1","2"])"));
+    EXPECT_THAT(context.versions, testing::ElementsAre("draft-29", "1"));
     EXPECT_THAT(record(), HasSubstr(R"("tls.cipher":"TLS_AES_128_GCM_SHA256")"));
 }
 

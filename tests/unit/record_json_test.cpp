@@ -210,6 +210,27 @@ TEST(Fields, EveryKeyIsFoundByItsName) {
     EXPECT_FALSE(type_by_name("dsn"));
 }
 
+TEST(Arena, DoesNotHoldWhatOneHugeRecordTook) {
+    Arena arena;
+    arena.take(20'000);
+    arena.take(17u << 20);
+    EXPECT_GT(arena.capacity(), 17u << 20);
+    arena.reset();
+    EXPECT_LE(arena.capacity(), Arena::most_kept);
+    EXPECT_GE(arena.capacity(), 20'000u);
+    EXPECT_EQ(arena.copy("again"), "again");
+    arena.take(17u << 20);
+    arena.reset();
+    arena.reset();
+    EXPECT_EQ(arena.copy("again"), "again");
+
+    Arena only_huge;
+    only_huge.take(2u << 20);
+    only_huge.reset();
+    EXPECT_EQ(only_huge.capacity(), 0u);
+    EXPECT_EQ(only_huge.copy("again"), "again");
+}
+
 TEST(Arena, PointersStayValidUntilReset) {
     Arena arena;
     std::vector<std::string_view> kept;

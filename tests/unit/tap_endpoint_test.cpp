@@ -154,7 +154,7 @@ TEST(Clock, ItsUtcIsTheWallClock) {
 
 // From here on with the kernel.
 
-constexpr uint16_t talk_port = 7077;  // of the namespace that the recorder looks at
+const uint16_t talk_port = port_number(0);
 constexpr uint8_t local_host[4] = {127, 0, 0, 1};
 
 size_t pairs_with(const Recorder& r, uint16_t port) {
@@ -312,7 +312,7 @@ TEST(EndpointTap, SocketsOlderThanItAreOpenedWithTheirOwnersAndPaired) {
         int l = socket(AF_INET, SOCK_STREAM, 0), s = socket(AF_INET, SOCK_STREAM, 0);
         sockaddr_in a{};
         a.sin_family = AF_INET;
-        a.sin_port = htons(7078);
+        a.sin_port = htons(port_number(12));
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         if (bind(l, reinterpret_cast<sockaddr*>(&a), sizeof a) || listen(l, 1) ||
             connect(s, reinterpret_cast<sockaddr*>(&a), sizeof a))
@@ -334,19 +334,19 @@ TEST(EndpointTap, SocketsOlderThanItAreOpenedWithTheirOwnersAndPaired) {
     int found = 0;
     std::string payload;
     for (const auto& [cookie, seen] : r.sockets) {
-        if (seen.socket.local_port != 7078 && seen.socket.remote_port != 7078) continue;
+        if (seen.socket.local_port != port_number(12) && seen.socket.remote_port != port_number(12)) continue;
         // A load test on this host may use any port, but not at this address.
         if (seen.socket.local != decode::Address::v4(local_host)) continue;
         found++;
         EXPECT_TRUE(seen.socket.existed);
         EXPECT_EQ(seen.socket.owner.pid, static_cast<uint32_t>(pid));
-        EXPECT_EQ(seen.socket.role, seen.socket.local_port == 7078 ? Role::server : Role::client);
+        EXPECT_EQ(seen.socket.role, seen.socket.local_port == port_number(12) ? Role::server : Role::client);
         payload += seen.payload;
     }
     EXPECT_EQ(found, 2);
     EXPECT_EQ(payload, "older");
     int pairs = 0;
-    for (auto [p, o] : r.pairs) pairs += r.sockets[p].socket.remote_port == 7078;
+    for (auto [p, o] : r.pairs) pairs += r.sockets[p].socket.remote_port == port_number(12);
     EXPECT_EQ(pairs, 1);
     for (int fd : {to_child[0], to_child[1], from_child[0], from_child[1]}) close(fd);
 }
@@ -361,7 +361,7 @@ TEST(EndpointTap, UnconnectedDatagramsHaveACookieForEachPeer) {
         int server = socket(AF_INET, SOCK_DGRAM, 0);
         sockaddr_in a{};
         a.sin_family = AF_INET;
-        a.sin_port = htons(7079);
+        a.sin_port = htons(port_number(13));
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         if (bind(server, reinterpret_cast<sockaddr*>(&a), sizeof a)) _exit(1);
         for (int i = 0; i < 3; i++) {
@@ -379,14 +379,16 @@ TEST(EndpointTap, UnconnectedDatagramsHaveACookieForEachPeer) {
     EXPECT_EQ(finish(pid, **tap), 0);
     int ends = 0;
     for (const auto& [cookie, seen] : r.sockets) {
-        if (seen.socket.ip_protocol != 17 || (seen.socket.local_port != 7079 && seen.socket.remote_port != 7079)) continue;
+        if (seen.socket.ip_protocol != 17 ||
+            (seen.socket.local_port != port_number(13) && seen.socket.remote_port != port_number(13)))
+            continue;
         ends++;
         EXPECT_TRUE(cookie >> 63);
         EXPECT_EQ(seen.socket.owner.pid, static_cast<uint32_t>(pid));
-        EXPECT_EQ(seen.packets, seen.socket.remote_port == 7079 ? 2 : 0);
+        EXPECT_EQ(seen.packets, seen.socket.remote_port == port_number(13) ? 2 : 0);
     }
     EXPECT_EQ(ends, 6);
-    EXPECT_EQ(pairs_with(r, 7079), 3u);
+    EXPECT_EQ(pairs_with(r, port_number(13)), 3u);
 }
 
 // One connection: the client asks three times, the server answers each time with 40,000 bytes.
@@ -430,9 +432,9 @@ TEST(EndpointTap, PayloadBeginsWideAndNarrowsToEachTurnsBeginning) {
     NEEDS_KERNEL();
     Recorder r;
     auto tap = EndpointTap::open({}, r);
-    ASSERT_EQ(finish(long_answers(7081), **tap), 0);
+    ASSERT_EQ(finish(long_answers(port_number(1)), **tap), 0);
     // Three questions; 16 KiB of the first answer, 4 KiB of the others.
-    EXPECT_EQ(payload_of(r, 7081), 3u + 16384 + 2 * 4096);
+    EXPECT_EQ(payload_of(r, port_number(1)), 3u + 16384 + 2 * 4096);
 }
 
 TEST(EndpointTap, WithoutBudgetAllPayloadComes) {
@@ -441,8 +443,8 @@ TEST(EndpointTap, WithoutBudgetAllPayloadComes) {
     EndpointOptions options;
     options.payload_full = true;
     auto tap = EndpointTap::open(options, r);
-    ASSERT_EQ(finish(long_answers(7082), **tap), 0);
-    EXPECT_EQ(payload_of(r, 7082), 3u + 3 * 40'000);
+    ASSERT_EQ(finish(long_answers(port_number(2)), **tap), 0);
+    EXPECT_EQ(payload_of(r, port_number(2)), 3u + 3 * 40'000);
 }
 
 // Gives verdicts as the pipeline does, from within the calls.
@@ -453,7 +455,7 @@ struct Judge final : EndpointHandler {
     explicit Judge(Recorder& recorder) : r(recorder) {}
     void opened(const Socket& s, int64_t t) override {
         r.opened(s, t);
-        if (tap && at_opening && s.remote_port / 10 == 708) at_opening(*tap, s.cookie);
+        if (tap && at_opening && s.remote_port >= port_number(0) && s.remote_port < port_number(16)) at_opening(*tap, s.cookie);
     }
     void owner_changed(uint64_t c, const Owner& o, int64_t t) override { r.owner_changed(c, o, t); }
     void payload(const Payload& p) override { r.payload(p); }
@@ -475,14 +477,16 @@ size_t payload_with(uint16_t port, std::function<void(EndpointTap&, uint64_t)> v
 
 TEST(EndpointTap, AVerdictOfNoneSilencesADirectionAndAllOpensIt) {
     NEEDS_KERNEL();
-    EXPECT_EQ(payload_with(7083, [](EndpointTap& t, uint64_t c) { t.set_want(c, false, Verdict::none); }), 3u);
-    EXPECT_EQ(payload_with(7084, [](EndpointTap& t, uint64_t c) { t.set_want(c, false, Verdict::all); }), 3u + 3 * 40'000);
-    EXPECT_EQ(payload_with(7085, [](EndpointTap& t, uint64_t c) { t.set_want(c, false, Verdict::heads); }), 3u + 3 * 4096);
+    EXPECT_EQ(payload_with(port_number(3), [](EndpointTap& t, uint64_t c) { t.set_want(c, false, Verdict::none); }), 3u);
+    EXPECT_EQ(payload_with(port_number(4), [](EndpointTap& t, uint64_t c) { t.set_want(c, false, Verdict::all); }),
+              3u + 3 * 40'000);
+    EXPECT_EQ(payload_with(port_number(5), [](EndpointTap& t, uint64_t c) { t.set_want(c, false, Verdict::heads); }),
+              3u + 3 * 4096);
 }
 
 TEST(EndpointTap, WhatLiesBeforeASkipIsNotSentAndATurnBeginsThere) {
     NEEDS_KERNEL();
-    size_t n = payload_with(7086, [](EndpointTap& t, uint64_t c) { t.skip_to(c, false, 70'000); });
+    size_t n = payload_with(port_number(6), [](EndpointTap& t, uint64_t c) { t.skip_to(c, false, 70'000); });
     // The first answer ends before it. The segment it lies in comes from its beginning.
     EXPECT_GE(n, 3u + 4096 + 4096);
     EXPECT_LE(n, 3u + 4096 + 4096 + 65'536);
@@ -630,31 +634,39 @@ TEST(EndpointTap, DatagramsOfTwoNamespacesLoopbacksAreNoPair) {
     Recorder r;
     auto tap = EndpointTap::open({}, r);
     ASSERT_TRUE(tap) << tap.error();
+    auto talking = [&] {
+        return std::count_if(r.sockets.begin(), r.sockets.end(), [](const auto& s) {
+            const Socket& k = s.second.socket;
+            return k.ip_protocol == 17 && s.second.packets &&
+                   (k.local_port == port_number(10) || k.local_port == port_number(11));
+        });
+    };
     // As if they were the two ends of one conversation; each talks to nobody.
-    for (const uint16_t mine : {uint16_t{7092}, uint16_t{7093}}) {
-        pid_t pid = fork();
-        if (pid == 0) {
-            if (unshare(CLONE_NEWNET) != 0 || std::system("ip link set lo up") != 0) _exit(1);
-            sockaddr_in a{};
-            a.sin_family = AF_INET;
-            a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-            a.sin_port = htons(mine);
-            int s = socket(AF_INET, SOCK_DGRAM, 0);
-            if (bind(s, reinterpret_cast<sockaddr*>(&a), sizeof a)) _exit(2);
-            a.sin_port = htons(mine == 7092 ? 7093 : 7092);
-            if (connect(s, reinterpret_cast<sockaddr*>(&a), sizeof a) || send(s, "x", 1, 0) != 1) _exit(3);
-            _exit(0);
-        }
-        int status = 0;
-        waitpid(pid, &status, 0);
-        EXPECT_EQ(status, 0);
+    int go[2];
+    ASSERT_EQ(pipe(go), 0);
+    std::vector<pid_t> talkers;
+    for (const int mine : {10, 11}) {
+        talkers.push_back(fork());
+        if (talkers.back() != 0) continue;
+        if (unshare(CLONE_NEWNET) != 0 || std::system("ip link set lo up") != 0) _exit(1);
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        a.sin_port = htons(port_number(mine));
+        int s = socket(AF_INET, SOCK_DGRAM, 0);
+        if (bind(s, reinterpret_cast<sockaddr*>(&a), sizeof a)) _exit(2);
+        a.sin_port = htons(port_number(21 - mine));
+        char word = 0;
+        if (connect(s, reinterpret_cast<sockaddr*>(&a), sizeof a) || read(go[0], &word, 1) != 1 || send(s, "x", 1, 0) != 1)
+            _exit(3);
+        pause();
     }
-    poll_for(**tap, 100);
-    size_t found = 0;
-    for (const auto& [cookie, seen] : r.sockets)
-        found += seen.socket.ip_protocol == 17 && (seen.socket.local_port == 7092 || seen.socket.local_port == 7093);
-    EXPECT_GE(found, 2u);
-    EXPECT_EQ(pairs_with(r, 7092) + pairs_with(r, 7093), 0u);
+    EXPECT_EQ(write(go[1], "go", 2), 2);
+    poll_for(**tap, 10'000, [&] { return talking() >= 2; });
+    for (pid_t pid : talkers) kill(pid, SIGKILL), waitpid(pid, nullptr, 0);
+    close(go[0]), close(go[1]);
+    EXPECT_GE(talking(), 2);  // of a pair one would be silent
+    EXPECT_EQ(pairs_with(r, port_number(10)) + pairs_with(r, port_number(11)), 0u);
 }
 
 TEST(EndpointTap, NothingStaysAttachedWhenItsProcessIsKilled) {
@@ -752,7 +764,7 @@ TEST(EndpointTap, ARefusedConnectionTellsResetAndReason) {
         int s = socket(AF_INET, SOCK_STREAM, 0);
         sockaddr_in a{};
         a.sin_family = AF_INET;
-        a.sin_port = htons(7080);
+        a.sin_port = htons(port_number(14));
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         _exit(connect(s, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0);
     }
@@ -760,7 +772,7 @@ TEST(EndpointTap, ARefusedConnectionTellsResetAndReason) {
     bool sent = false, received = false, dropped = false;
     for (const TcpEvent& e : r.tcp) {
         // Where the packet went is "local", at the closed port; the socket that hears of the reset is at the other end.
-        const bool there = e.socket.local_port == 7080, here = e.socket.remote_port == 7080;
+        const bool there = e.socket.local_port == port_number(14), here = e.socket.remote_port == port_number(14);
         sent |= there && e.kind == TcpEventKind::reset_sent;
         received |= here && e.kind == TcpEventKind::reset_received;
         dropped |= there && e.kind == TcpEventKind::drop && drop_reason_name(e.reason) == "NO_SOCKET";

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -33,6 +34,13 @@ inline uint32_t* watched_netns() {
     static auto* shared =
         static_cast<uint32_t*>(mmap(nullptr, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
     return shared;
+}
+
+// The first of sixteen ports of this process's own: a namespace that is gone gives its number to the next, which may be another
+// run's of the same test.
+inline const int first_port = 20000 + getpid() % 2000 * 16;
+inline uint16_t port_number(int n) {
+    return static_cast<uint16_t>(first_port + n);
 }
 
 // In a test's child process: a network namespace of its own, which from then on is the one looked at.

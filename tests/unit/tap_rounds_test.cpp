@@ -17,7 +17,7 @@
 namespace cvf::tap {
 namespace {
 
-constexpr uint16_t port = 7091;
+const uint16_t port = port_number(0);
 
 sockaddr_in loopback() {
     sockaddr_in a{};

@@ -78,8 +78,8 @@ struct Hello {
     bool datagram = false;
 
     std::string body() const {
-        return u16(version) + random + with_u8(session_id) + (datagram ? with_u8(cookie) : "") +
-               with_u16(u16s(ciphers)) + with_u8(u8(0)) + (extensions.empty() ? "" : with_u16(extensions));
+        return u16(version) + random + with_u8(session_id) + (datagram ? with_u8(cookie) : "") + with_u16(u16s(ciphers)) +
+               with_u8(u8(0)) + (extensions.empty() ? "" : with_u16(extensions));
     }
 };
 inline std::string server_hello_body(unsigned version, unsigned cipher, const std::string& extensions,

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What a running agent costs and how it keeps up, as `cvf up` with its defaults: memory and CPU at rest, latency at light load, loss and
+# What a running agent costs and how it keeps up, as `cvf up` with its defaults but without keeping records (CVF_HISTORY_SIZE=1GiB: with): memory and CPU at rest, latency at light load, loss and
 # CPU per HTTP exchange at full load.
 #
 #   bench/live.sh PATH-OF-cvf

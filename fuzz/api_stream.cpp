@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "record/parse.h"
 #include "api/problem.h"
 #include "api/sse.h"
+#include "record/parse.h"
 #include "sink/table.h"
 
 namespace {

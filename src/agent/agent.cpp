@@ -162,7 +162,7 @@ class LocalAgent final : public Agent {
         if (!policy) return policy.error();
         options.policy = std::move(*policy);
         options.bus = joining_.bus;
-        options.ways = {joining_.sink, settings.output_directory, settings.output_hosts, node.name};
+        options.ways = {joining_.sink, settings.output_directory, node.name};
         options.slot = &slot_;
         options.own = joining_.own;
         options.flows_by_default = joining_.flows_by_default;

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "http/address.h"
 #include "sink/file.h"
+#include "sink/ipfix.h"
 #include "sink/lines.h"
+#include "sink/otlp.h"
 #include "sink/threaded.h"
+#include "sink/webhook.h"
 
 namespace cvf::agent {
 
@@ -56,11 +58,43 @@ std::expected<std::shared_ptr<sink::RecordSink>, std::string> Ways::find(const d
             made = sink::make_lines_sink(sink::make_threaded_sink(std::move(*opened)));
             break;
         }
-        case SinkKind::otlp:
-        case SinkKind::ipfix:
-        case SinkKind::webhook:
+        // Whether the host may be sent to has been judged with the directive (directive/policy.h).
+        case SinkKind::otlp: {
+            key = "otlp " + output.url;
+            if (const auto there = made_.find(key); there != made_.end()) return there->second;
+            sink::OtlpOptions otlp;
+            otlp.url = output.url;
+            otlp.node = options_.node;
+            auto opened = sink::make_otlp_sink(std::move(otlp));
+            if (!opened) return std::unexpected(opened.error());
+            made = std::move(*opened);
+            break;
+        }
+        case SinkKind::ipfix: {
+            const bool tcp = output.transport == directive::Transport::tcp;
+            key = fmt::format("ipfix {}/{}", output.address, tcp ? "tcp" : "udp");
+            if (const auto there = made_.find(key); there != made_.end()) return there->second;
+            sink::IpfixOptions ipfix;
+            ipfix.address = output.address;
+            ipfix.transport = tcp ? sink::IpfixTransport::tcp : sink::IpfixTransport::udp;
+            ipfix.node = options_.node;
+            auto opened = sink::make_ipfix_sink(std::move(ipfix));
+            if (!opened) return std::unexpected(opened.error());
+            made = std::move(*opened);
+            break;
+        }
+        case SinkKind::webhook: {
+            key = "webhook " + output.url;
+            if (const auto there = made_.find(key); there != made_.end()) return there->second;
+            sink::WebhookOptions webhook;
+            webhook.url = output.url;
+            auto opened = sink::make_webhook_sink(std::move(webhook));
+            if (!opened) return std::unexpected(opened.error());
+            made = std::move(*opened);
+            break;
+        }
         case SinkKind::bus:
-            return std::unexpected("no such output here");
+            break;
     }
     std::shared_ptr<sink::RecordSink> shared = std::move(made);
     made_[key] = shared;

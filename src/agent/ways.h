@@ -19,7 +19,6 @@ namespace cvf::agent {
 struct WayOptions {
     std::shared_ptr<sink::RecordSink> bus;  // null: there is none
     std::string directory;                  // for files; a relative path is below it
-    std::vector<std::string> hosts;         // HOST or HOST:PORT that may be sent to
     std::string node;
 };
 

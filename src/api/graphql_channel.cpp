@@ -15,7 +15,7 @@ namespace {
 
 class GraphqlChannel final : public http::Channel {
  public:
-    GraphqlChannel(State& state, controller::Who who, controller::Role role, std::shared_ptr<void> alive)
+    GraphqlChannel(api::State& state, controller::Who who, controller::Role role, std::shared_ptr<void> alive)
         : streams_(state, who, role), jobs_(state, who, role), alive_(std::move(alive)) {}
     ~GraphqlChannel() override {
         jobs_.stop();

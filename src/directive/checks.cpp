@@ -34,7 +34,8 @@ std::optional<Fault> check_field_pattern(std::string_view text) {
 
 std::optional<Fault> check_group_key(std::string_view text) {
     const std::optional<record::Field> field = record::field_by_key(text);
-    if (!field && text.ends_with('*')) return Fault{fmt::format("'{}' names many fields; group by each by its name", text), {}, 0};
+    if (!field && text.ends_with('*'))
+        return Fault{fmt::format("'{}' names many fields; group by each by its name", text), {}, 0};
     if (!field) return check_field_pattern(text);
     switch (record::info(*field).kind) {
         case record::Kind::list_text:

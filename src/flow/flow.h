@@ -34,9 +34,9 @@ struct End {
     // Round trip: one segment is timed at a time (never a retransmitted one: Karn); until its acknowledgment comes.
     uint32_t timed_until = 0;
     bool payload_elsewhere = false;  // live: the other end's socket shows the packets of both; this one is asked for nothing
-    int64_t timed_at = 0;          // 0: none
-    int64_t rtt = 0, rtt_min = 0;  // ns; 0: none
-    int64_t hole_at = 0;           // when the oldest hole in what it sent was noticed
+    int64_t timed_at = 0;            // 0: none
+    int64_t rtt = 0, rtt_min = 0;    // ns; 0: none
+    int64_t hole_at = 0;             // when the oldest hole in what it sent was noticed
     // Live: the socket of this end (0: none on this node), and what the pipeline keeps of it, which flow does not look into.
     uint64_t cookie = 0;
     void* socket = nullptr;

@@ -79,7 +79,7 @@ class Rules {
  private:
     struct Active {
         Rule rule;
-        std::vector<size_t> ways;                 // in ways_
+        std::vector<size_t> ways;  // in ways_
         std::optional<directive::RateSampler> sampler;
         double records_left = 0, bytes_left = 0;  // of the rate, now
     };

@@ -75,11 +75,11 @@ class Connection final : public Dissector {
     std::array<size_t, 2> crypto_done_ = {};
     std::array<uint32_t, 16> offered_versions_;
     size_t offered_count_ = 0;
-    uint32_t version_ = 0, first_version_ = 0, confirmed_version_ = 0;
+    uint32_t version_ = 0, first_version_ = 0;
     Direction client_ = Direction::from_initiator;
     bool sides_known_ = false, over_ = false, reported_ = false, seen_ = false, token_ = false, zero_rtt_ = false,
          truncated_ = false;
-    bool has_close_ = false;
+    bool has_close_ = false, version_known_ = false;
     int failures_ = 0;
     int attempts_ = 0;  // Initial packets looked at since the connection was over
     int64_t start_ = 0;
@@ -122,12 +122,10 @@ size_t Connection::data(Direction dir, Bytes bytes, Context& ctx) {
 }
 
 void Connection::packet(Direction& dir, const LongHeader& h, Context& ctx) {
-    // The version that both agree on may be another than the first one offered.
-    if (!seen_ || (h.known && h.version != confirmed_version_)) {
-        ctx.confirm(h.known ? h.known->name : std::string_view());
-        confirmed_version_ = h.version;
-    }
+    // Of a client that begins with a version unknown here, the version is known only behind the negotiation.
+    if (!seen_ || (h.known && !version_known_)) ctx.confirm(h.known ? h.known->name : std::string_view());
     seen_ = true;
+    version_known_ = version_known_ || h.known;
     if (h.version == 0) {
         version_negotiation(h);
         return;

@@ -188,8 +188,14 @@ void write_log(const record::Record& record, const record::Projection* fields, s
         if ((v.field == Field::trace_id && !trace.empty()) || (v.field == Field::span_id && !span.empty())) return;
         if (v.field == Field::host_name && v.as_text() == node) return;
         if (v.kind == Kind::real && !std::isfinite(v.real)) return;
-        out.append(",");
-        write_attribute(record::info(v.field).key, v, out);
+        const record::JsonKey& key = record::json_key(v.field);  // ,"key":
+        char* to = out.reserve(160);
+        to = std::copy_n(R"(,{"key":)", 8, to);
+        to = std::copy_n(key.text + 1, key.size - 2, to);
+        to = std::copy_n(R"(,"value":)", 9, to);
+        out.commit(to);
+        write_value(v, out);
+        out.append("}");
     };
     for (const Value& v : record.values()) add(v);
     for (const record::FieldSet* set : record.attached())

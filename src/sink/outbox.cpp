@@ -73,6 +73,7 @@ void Outbox::put(ParcelPtr parcel) {
             if (queue_.size() == 1) wake_.notify_one();
             return;
         }
+        recycle(std::move(parcel));
     }
     lose(records, "there is no room left to keep them");
 }
@@ -162,9 +163,13 @@ void Outbox::pop() {
     ParcelPtr parcel = std::move(queue_.front());
     queue_.pop_front();
     memory_ -= size_of(*parcel);
+    recycle(std::move(parcel));
+    if (queue_.empty()) idle_.notify_one();
+}
+
+void Outbox::recycle(ParcelPtr parcel) {
     if (spare_.size() < most_spare && parcel->bytes.size() + parcel->bytes.room() <= kept_bytes)
         spare_.push_back(std::move(parcel));
-    if (queue_.empty()) idle_.notify_one();
 }
 
 milliseconds Outbox::back_off(milliseconds asked) {

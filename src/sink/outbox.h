@@ -82,6 +82,7 @@ class Outbox {
     void work();
     bool settle(const Sent& sent);
     void pop();
+    void recycle(ParcelPtr parcel);
     std::chrono::milliseconds back_off(std::chrono::milliseconds asked);
     static size_t size_of(const Parcel& parcel) { return parcel.bytes.size() + 256; }
 

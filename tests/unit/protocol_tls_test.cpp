@@ -135,6 +135,15 @@ TEST_F(Tls, PutsMessagesTogetherThatAreSplitOverRecords) {
     EXPECT_THAT(record(), HasSubstr(R"("tls.curve":"x25519")"));
 }
 
+TEST_F(Tls, CountsWhatItKeepsOfAMessageAsMemory) {
+    EXPECT_EQ(dissector->memory(), 0u);
+    const std::string hello = client_hello13(), begun = message(11, std::string(9000, 'c'));
+    send(client, tls_record(22, hello));
+    EXPECT_LE(dissector->memory(), hello.size());
+    send(server, tls_record(22, begun.substr(0, 8000)));
+    EXPECT_GE(dissector->memory(), 8000u);
+}
+
 TEST_F(Tls, KnowsResumptionByTicketByIdAndByPresharedKey) {
     const auto resume = [](const std::string& ticket) {
         FakeContext c;

@@ -7,6 +7,7 @@
 #include <deque>
 #include <fstream>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,10 +30,11 @@ class Receiver {
         std::string path, body, type, authorization;
         std::chrono::steady_clock::time_point at;
     };
-    explicit Receiver(const std::string& listen = "127.0.0.1:0") {
+    explicit Receiver(const std::string& listen = "127.0.0.1:0", std::optional<http::ServerTls> tls = {}) {
         http::ServerLimits limits;
         limits.body_bytes = 8u << 20;
-        auto started = http::Server::start(listen, [this](const http::IncomingRequest& r) { return answer(r); }, limits);
+        auto started =
+            http::Server::start(listen, [this](const http::IncomingRequest& r) { return answer(r); }, limits, std::move(tls));
         if (!started) throw std::runtime_error(started.error());
         server_ = std::move(*started);
     }

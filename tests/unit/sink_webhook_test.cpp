@@ -8,6 +8,7 @@
 
 #include "sink/http_carrier.h"
 #include "sink_export.h"
+#include "test_certificates.h"
 
 namespace cvf::sink {
 namespace {
@@ -111,6 +112,31 @@ TEST_F(WebhookSink, follows_no_redirect) {
     sink->finish(20s);
     EXPECT_TRUE(other.got().empty());
     expect_sums(*sink, 1, 0, 1);
+}
+
+TEST_F(WebhookSink, speaks_tls_with_a_server_it_can_trust_and_with_no_other) {
+    const std::string folder = std::filesystem::temp_directory_path() / ("cvf-webhook-tls-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    const test::Authority authority("test authority");
+    authority.write(folder + "/ca.pem");
+    authority.issue("server", "IP:127.0.0.1", folder + "/cert.pem", folder + "/key.pem");
+    {
+        http::ServerTls tls;
+        tls.cert_file = folder + "/cert.pem";
+        tls.key_file = folder + "/key.pem";
+        Receiver server("127.0.0.1:0", tls);
+        ASSERT_TRUE(server.url().starts_with("https://"));
+        auto trusting = make(server.url(), [&](WebhookOptions& o) { o.tls.ca_file = folder + "/ca.pem"; });
+        write(*trusting, 1);
+        trusting->finish(10s);
+        expect_sums(*trusting, 1, 1, 0);
+        auto stranger = make(server.url());
+        write(*stranger, 1);
+        stranger->finish(300ms);
+        expect_sums(*stranger, 1, 0, 1);
+        EXPECT_EQ(server.got().size(), 1u);
+    }
+    std::filesystem::remove_all(folder);
 }
 
 TEST_F(WebhookSink, delivers_when_a_server_that_was_gone_is_back) {

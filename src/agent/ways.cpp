@@ -115,8 +115,9 @@ void Ways::finish(std::chrono::milliseconds wait) {
         const auto rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
         return std::max(rest, std::chrono::milliseconds(0));
     };
-    for (const auto& [name, way] : made_) way->finish(left());
+    // The bus first: what is left of the time goes to those whose far side may be away.
     if (options_.bus) options_.bus->finish(left());
+    for (const auto& [name, way] : made_) way->finish(left());
 }
 
 }  // namespace cvf::agent

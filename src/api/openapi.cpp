@@ -161,6 +161,7 @@ std::string openapi() {
     root["tags"] = json::array{json::object{{"name", "directives"}, {"description", "What agents are to do"}},
                                json::object{{"name", "nodes"}, {"description", "The agents"}},
                                json::object{{"name", "records"}, {"description", "What they have seen"}},
+                               json::object{{"name", "graphql"}, {"description", "The same, asked in GraphQL"}},
                                json::object{{"name", "audit"}, {"description", "Who changed what"}},
                                json::object{{"name", "service"}, {"description", "This process"}}};
     json::object paths;

@@ -23,8 +23,8 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 const std::vector<Route>& table() {
     static const std::vector<Route> all = [] {
         std::vector<Route> out;
-        for (const auto part :
-             {service_routes(), directive_routes(), node_routes(), record_routes(), query_routes(), audit_routes()})
+        for (const auto part : {service_routes(), directive_routes(), node_routes(), record_routes(), query_routes(),
+                                audit_routes(), graphql_routes()})
             out.insert(out.end(), part.begin(), part.end());
         return out;
     }();

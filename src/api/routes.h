@@ -13,6 +13,7 @@ std::span<const Route> node_routes();
 std::span<const Route> record_routes();
 std::span<const Route> query_routes();
 std::span<const Route> audit_routes();
+std::span<const Route> graphql_routes();
 
 // Parameters that several have.
 inline constexpr Parameter limit_parameter{"limit", R"({"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})",

@@ -1,7 +1,7 @@
 // `cvf schema`: the table of fields, that of a directive's keys and that of the API's routes, as schemas and as reference pages,
 // for the repository's own use.
 //
-//   cvf schema json|page|directive|openapi   writes one of them to standard output: of records the schema or the page, of
+//   cvf schema json|page|directive|openapi|graphql   writes one of them to standard output: of records the schema or the page, of
 //                                            directives the schema, of the API its description
 //   cvf schema all DIRECTORY                 writes all into DIRECTORY/schema and DIRECTORY/docs
 //
@@ -19,6 +19,7 @@
 #include "api/openapi.h"
 #include "cli/commands.h"
 #include "directive/schema.h"
+#include "graphql/schema.h"
 #include "record/buffer.h"
 #include "record/fields.h"
 #include "record/json.h"
@@ -189,6 +190,10 @@ bool write_file(const std::string& path, const std::string& text) {
 }  // namespace
 
 int run_schema(const std::string& what, const std::string& directory) {
+    if (what == "graphql") {
+        fmt::print("{}", graphql::print_schema(graphql::fabric_schema()));
+        return exit_done;
+    }
     if (what == "json" || what == "page" || what == "directive" || what == "openapi") {
         const std::string text = what == "json"        ? record::json_schema()
                                  : what == "page"      ? reference_page()
@@ -198,14 +203,15 @@ int run_schema(const std::string& what, const std::string& directory) {
                                                                                                            : exit_failed;
     }
     if (what != "all" || directory.empty()) {
-        fmt::print(stderr, "cvf schema: say json, page, directive, openapi, or all DIRECTORY\n");
+        fmt::print(stderr, "cvf schema: say json, page, directive, openapi, graphql, or all DIRECTORY\n");
         return exit_wrong_use;
     }
     const bool good = write_file(directory + "/schema/record.schema.json", record::json_schema()) &&
                       write_file(directory + "/docs/records.md", reference_page()) &&
                       write_file(directory + "/schema/directive.schema.json", directive::json_schema()) &&
                       write_file(directory + "/docs/directives-reference.md", directive::reference_page()) &&
-                      write_file(directory + "/schema/openapi.json", api::openapi());
+                      write_file(directory + "/schema/openapi.json", api::openapi()) &&
+                      write_file(directory + "/schema/schema.graphql", graphql::print_schema(graphql::fabric_schema()));
     return good ? exit_done : exit_failed;
 }
 

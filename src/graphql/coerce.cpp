@@ -181,6 +181,18 @@ std::expected<json::object, ArgumentError> coerce_arguments(const std::vector<In
     return out;
 }
 
+std::optional<size_t> null_condition(const std::vector<Selection>& selections, const json::object& variables) {
+    for (const Selection& one : selections) {
+        for (const DirectiveUse& use : one.directives)
+            for (const Argument& argument : use.arguments)
+                if (argument.value.kind == Value::Kind::variable)
+                    if (const json::value* given = variables.if_contains(argument.value.text); given && given->is_null())
+                        return argument.value.at;
+        if (const auto below = null_condition(one.selections, variables)) return below;
+    }
+    return std::nullopt;
+}
+
 bool wanted(const Selection& selection, const json::object& variables) {
     for (const DirectiveUse& use : selection.directives) {
         if (use.name != "skip" && use.name != "include") continue;

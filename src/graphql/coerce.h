@@ -35,6 +35,9 @@ std::expected<boost::json::object, ArgumentError> coerce_arguments(const std::ve
                                                                    const std::vector<Argument>& arguments,
                                                                    const boost::json::object& variables, size_t at);
 
+// The place of a @skip or @include whose condition is null: a variable that may not be there, and was given null all the same.
+std::optional<size_t> null_condition(const std::vector<Selection>& selections, const boost::json::object& variables);
+
 // False: left out by @skip or @include.
 bool wanted(const Selection& selection, const boost::json::object& variables);
 

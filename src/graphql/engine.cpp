@@ -65,6 +65,14 @@ std::expected<std::shared_ptr<const Prepared>, Rejected> prepare(const Schema& s
     auto variables = coerce_variables(schema, out->document_, *out->operation_, text.variables);
     if (!variables) return std::unexpected(Rejected{std::move(variables.error())});
     out->variables_ = std::move(*variables);
+    auto no_condition = null_condition(out->operation_->selections, out->variables_);
+    for (const Fragment& fragment : out->document_.fragments)
+        if (!no_condition) no_condition = null_condition(fragment.selections, out->variables_);
+    if (no_condition)
+        return rejected({"The condition of @skip or @include must not be null",
+                         {out->document_.place(*no_condition)},
+                         {},
+                         {{"code", "BAD_USER_INPUT"}}});
     if (auto over = check_limits(schema, out->document_, *out->operation_, out->variables_, limits))
         return rejected(std::move(*over));
     return out;

@@ -128,6 +128,14 @@ TEST(GraphqlExecute, AnErrorOfTheSourceHasItsPathAndCode) {
     EXPECT_EQ(other.at("errors").at(0).at("extensions").at("column").as_int64(), 5);
 }
 
+TEST(GraphqlExecute, AConditionThatIsNullIsRefused) {
+    FakeSource source;
+    const char* query = "query ($a: Boolean = true) { ...F } fragment F on Query { history @include(if: $a) { records } }";
+    EXPECT_EQ(json::serialize(run(query, source)), R"({"data":{"history":null}})");
+    EXPECT_EQ(json::serialize(run(query, source, {{"a", false}})), R"({"data":{}})");
+    EXPECT_EQ(code(run(query, source, {{"a", nullptr}})), "BAD_USER_INPUT");
+}
+
 TEST(GraphqlExecute, LargeNumbersStayExact) {
     class Large : public FakeSource {
         Result node(std::string_view) override {

@@ -52,8 +52,9 @@ class Server {
                 missing_ = "CVF_CHDB_PYTHON names no Python with chdb";
                 return;
             }
-            command = {python, fs::path(__FILE__).parent_path() / "../clickhouse/chdb_server.py", std::to_string(port),
-                       folder_ / "data"};
+            command = {python,
+                       fs::path(::getenv("CVF_SOURCE") ? ::getenv("CVF_SOURCE") : ".") / "tests/clickhouse/chdb_server.py",
+                       std::to_string(port), folder_ / "data"};
         } else {
             if (!fs::exists("/usr/sbin/clickhouse-server")) {
                 missing_ = "clickhouse-server is not installed";

@@ -145,7 +145,7 @@ class Session {
     Copy client_bytes_, server_bytes_;
     ClientHello client_hello_;
     ServerHello server_hello_;
-    ClientFingerprint fingerprint_;
+    ClientFingerprint fingerprint_{};
     Chain chains_[2];
 };
 

@@ -13,7 +13,7 @@
 set -uo pipefail
 BENCH=${1:?path of cvf_bench_endpoint}
 ROUNDS=${ROUNDS:-15}; EACH=${SECONDS_EACH:-2}; MODES=${MODES:-counters payload}; WORKLOADS=${WORKLOADS:-keepalive connection udp iperf}
-source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/live_setup.sh"
 need nginx wrk iperf3
 namespaces
 ip netns exec $S iperf3 -s -B $SERVER >/dev/null 2>&1 & PIDS+=($!)

@@ -12,7 +12,7 @@
 # Leaves nothing behind.
 set -uo pipefail
 CVF=$(readlink -f "${1:?path of cvf}"); EACH=${SECONDS_EACH:-10}; TYPES=${TYPES-http,flow,health}; OUTPUT=${OUTPUT:-/dev/null}
-source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/live_setup.sh"
 need nginx wrk python3 bpftool
 STATS=$(cat /proc/sys/kernel/bpf_stats_enabled)
 at_end() { echo "$STATS" > /proc/sys/kernel/bpf_stats_enabled; }

@@ -13,7 +13,7 @@
 set -uo pipefail
 CVF=$(readlink -f "${1:?path of cvf}") FLOWS=${FLOWS:-100000} ENDS=${ENDS:-one both} EACH=8000
 HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-source "$HERE/common.sh"
+source "$HERE/live_setup.sh"
 need python3
 read -ra options <<< "${OPTIONS:-}"
 failed=0 HOLDERS=() SERVERS=()

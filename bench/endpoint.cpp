@@ -1,5 +1,6 @@
 // Runs a command beside the endpoint tap and beside programs that do nothing, and prints what each kernel program cost:
-//   cvf_bench_endpoint [--no-payload] [--full] [--no-events] COMMAND...
+//   cvf_bench_endpoint [--no-payload] [--full] [--no-events] [--port N] COMMAND...
+// --port: conversations of this port alone are wanted.
 // Lines: program, runs, total ns, ns per run; then "agent_cpu", its seconds. The kernel times the programs
 // (kernel.bpf_stats_enabled, held on while this runs); the timing itself is in each figure, in the floor's too.
 #include <bpf/bpf.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -69,6 +71,7 @@ double cpu_seconds() {
 
 int main(int argc, char** argv) {
     tap::EndpointOptions options;
+    tap::Selector selector;
     int i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
         std::string_view a = argv[i];
@@ -78,7 +81,10 @@ int main(int argc, char** argv) {
             options.payload_full = true;
         else if (a == "--no-events")
             options.tcp_events = options.process_events = false;
-        else
+        else if (a == "--port" && i + 1 < argc) {
+            const auto port = static_cast<uint16_t>(std::strtoul(argv[++i], nullptr, 10));
+            selector.ports = std::vector<tap::Selector::Ports>{{port, port}};
+        } else
             return fmt::print(stderr, "unknown option {}\n", a), 2;
     }
     if (i >= argc) return fmt::print(stderr, "a command is missing\n"), 2;
@@ -99,6 +105,7 @@ int main(int argc, char** argv) {
     Nobody nobody;
     auto tap = tap::EndpointTap::open(options, nobody);
     if (!tap) return fmt::print(stderr, "{}\n", tap.error()), 1;
+    if (!(*tap)->set_selector(selector)) return fmt::print(stderr, "the kernel does not take the selector\n"), 1;
     std::atomic<bool> ended{false};
     std::jthread reader([&] {
         while (!ended) (*tap)->poll(100);
@@ -123,6 +130,7 @@ int main(int argc, char** argv) {
         if (runs) fmt::print("{}\t{}\t{}\t{:.1f}\n", name, runs, ns, static_cast<double>(ns) / static_cast<double>(runs));
     }
     auto s = (*tap)->stats();
+    if (selector.ports) fmt::print("passed_over\t{}\n", s.packets_passed_over);
     fmt::print("agent_cpu\t{:.3f}\nevents\t{}\nlost\t{}\nlate\t{}\n", cpu, s.events, s.lost_events, s.late_events);
     for (bpf_link* l : links)
         if (l) bpf_link__destroy(l);

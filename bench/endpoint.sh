@@ -6,13 +6,13 @@
 #
 #   ROUNDS   rounds of all workloads and modes (default 15); the median over rounds is printed
 #   SECONDS_EACH  length of each run (default 2)
-#   MODES    "counters payload" (default): --no-payload, and the shipped default
+#   MODES    "counters payload unwanted" (default): --no-payload, the shipped default, and a selector of a port that no load has
 #   WORKLOADS     "keepalive connection udp iperf" (default)
 #
 # Two network namespaces joined by a veth pair; nginx, wrk, iperf3. Needs root. Leaves nothing behind.
 set -uo pipefail
 BENCH=${1:?path of cvf_bench_endpoint}
-ROUNDS=${ROUNDS:-15}; EACH=${SECONDS_EACH:-2}; MODES=${MODES:-counters payload}; WORKLOADS=${WORKLOADS:-keepalive connection udp iperf}
+ROUNDS=${ROUNDS:-15}; EACH=${SECONDS_EACH:-2}; MODES=${MODES:-counters payload unwanted}; WORKLOADS=${WORKLOADS:-keepalive connection udp iperf}
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/live_setup.sh"
 need nginx wrk iperf3
 namespaces
@@ -31,6 +31,7 @@ for r in $(seq "$ROUNDS"); do
         for m in $MODES; do
             flag=; [ "$m" = counters ] && flag=--no-payload
             [ "$m" = full ] && flag=--full
+            [ "$m" = unwanted ] && flag="--port 9"
             eval "\"$BENCH\" $flag ip netns exec $C $(workload $w)" > "$TMP/out" 2>"$TMP/err" || { echo "failed: $w $m" >&2; tail -3 "$TMP/err" >&2; continue; }
             awk -v w=$w -v m=$m -F'\t' '
               $1=="Requests/sec:"||/^Requests\/sec/ { split($0,a," "); rate=a[2] }

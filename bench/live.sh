@@ -72,7 +72,7 @@ load() { # load NAME WRK-OPTIONS...
     # The figures are a second's snapshot: a record may be on its way to the output in one of them, not in all.
     for _ in 1 2 3 4 5; do
         sleep 1.5; metric > "$TMP/metrics"
-        awk '{m[$1]=$2} END {exit m["cvf_records_made_total"] != m["cvf_records_written_total"] + m["cvf_records_lost_total"]}' "$TMP/metrics" && break
+        awk '$1 == "cvf_records_waiting" {exit $2 > 0}' "$TMP/metrics" && break
     done
     local requests; requests=$(awk '/requests in/{print $1}' "$TMP/wrk")
     row "$name: requests/s" "$(awk '/^Requests\/sec/{print $2}' "$TMP/wrk")"
@@ -82,7 +82,7 @@ load() { # load NAME WRK-OPTIONS...
         printf f, n ": agent CPU per exchange, µs", sprintf("%.2f", 1e6*d/h/r)
         printf f, n ": memory, MiB resident", sprintf("%.1f", mem/1024)
         printf f, n ": exchanges (nginx); records of all types made", sprintf("%d; %d", served, m["cvf_records_made_total"])
-        printf f, n ": records written + lost", sprintf("%d + %d%s", m["cvf_records_written_total"], m["cvf_records_lost_total"], m["cvf_records_made_total"] == m["cvf_records_written_total"] + m["cvf_records_lost_total"] ? " = made" : " IS NOT made")
+        printf f, n ": records written + lost", sprintf("%d + %d%s%s", m["cvf_records_written_total"], m["cvf_records_lost_total"], m["cvf_records_waiting"] ? sprintf(" + %d on their way", m["cvf_records_waiting"]) : "", m["cvf_records_made_total"] == m["cvf_records_written_total"] + m["cvf_records_lost_total"] + m["cvf_records_waiting"] ? " = made" : " IS NOT made")
         printf f, n ": kernel events; of these lost, late", sprintf("%d; %d, %d", m["cvf_kernel_events_total"], m["cvf_kernel_events_lost_total"], m["cvf_kernel_events_late_total"]) }' "$TMP/metrics"
     # Another run for the kernel's side: its own clock costs, so it is not on while the rest is measured.
     echo 1 > /proc/sys/kernel/bpf_stats_enabled

@@ -4,6 +4,7 @@
 # Gives TMP (a folder), S and C (the server's and the client's namespace), SERVER (its address), PIDS (what to end), and PORT and AGENT of
 # start(). CVF is the program under test, where there is one.
 
+export CVF_STATE_DIRECTORY=
 export CVF_HISTORY_SIZE=${CVF_HISTORY_SIZE:-0}  # the data path alone; with a size, records are kept as well and that is measured too
 export PATH=$PATH:/usr/sbin:/sbin
 HZ=$(getconf CLK_TCK)

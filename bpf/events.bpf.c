@@ -19,7 +19,7 @@ static __always_inline void tell_tcp(void* ctx, const struct sock* csk, __u8 kin
     struct sock* sk = (struct sock*)csk;
     struct cvf_tcp_event e = {};
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (s && s->flags & CVF_S_OWN) return;
+    if (s && s->flags & (CVF_S_OWN | CVF_S_PASSED_OVER)) return;
     if (!s && subtree) return;
     if (s) {
         e.event.cookie = s->cookie;

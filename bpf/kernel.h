@@ -101,6 +101,7 @@ struct minmax {
     struct minmax_sample s[3];
 };
 struct tcp_options_received {
+    __u16 tstamp_ok : 1;
     __u16 snd_wscale : 4;
     __u16 rcv_wscale : 4;
 };
@@ -110,9 +111,9 @@ struct tcp_sock {
     __u32 total_retrans;
     __u32 lost;
     __u32 reord_seen;
-    __u32 mss_cache;
+    __u16 advmss;
     __u32 snd_nxt, rcv_nxt;
-    __u64 bytes_sent, bytes_retrans, bytes_received;
+    __u64 bytes_sent, bytes_received;
     struct tcp_options_received rx_opt;
 };
 struct mptcp_sock;

@@ -6,9 +6,8 @@
  * a segment that fills a hole neither spends anything nor turns the conversation, and a pure ACK is no data at all. */
 #pragma once
 
+#include "control.h"
 #include "socket.h"
-
-struct cvf_control control SEC(".data.control") = {0, 1, 0, 0};
 
 const volatile __u32 payload_full = 0, first_bytes = 16384, turn_bytes = 4096, want_mask = 0, watch_self = 0;
 

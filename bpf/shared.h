@@ -53,6 +53,9 @@ enum cvf_socket_flag {
     CVF_S_CLOSED = 1 << 7,    /* the final report has been sent */
     CVF_S_TCP = 1 << 8,       /* a TCP connection (or listener), not a raw socket of that protocol */
     CVF_S_PEERS = 1 << 9,     /* peers of it have been met one by one */
+    /* The selector has no use for it: it is not met, and tells nothing. In a report: its last, so far. */
+    CVF_S_PASSED_OVER = 1 << 10,
+    CVF_S_TAKEN_UP = 1 << 11, /* in reports only: it was passed over until now */
 };
 
 struct cvf_event {
@@ -108,7 +111,7 @@ struct cvf_payload {
 };
 
 struct cvf_tcp_numbers {
-    __u64 bytes_sent, bytes_received; /* payload: sent without repetitions; received, a FIN counting one */
+    __u64 bytes_sent, bytes_received; /* payload: sent, with repetitions; received without, a FIN counting one */
     __u32 srtt_us, min_rtt_us, retransmits, lost, reordering_seen, mss;
     __u32 snd_nxt, rcv_nxt, zero_windows;
     __u8 send_window_scale, receive_window_scale, has_tcp, pad;
@@ -180,12 +183,40 @@ struct cvf_control {
     /* What the iterators report: all, or only what is younger than `active`; peers also when they are at least `idle` old, or
      * their socket is in the map of released ones. */
     __u32 report_all, active, idle;
+    __u32 selector; /* 0: everything is wanted; else enum cvf_select, and which one it is */
 };
+
+/* What a selector asks of a conversation: that it is of one of these kinds, and what else is set. From CVF_SELECT_GENERATION on,
+ * the number that tells one selector from the next: the parts of the next lie beside those of the one in force, and are complete
+ * when it comes in force by one store. */
+enum cvf_select {
+    CVF_SELECT_TCP = 1 << 0,
+    CVF_SELECT_UDP = 1 << 1,
+    CVF_SELECT_OTHERS = 1 << 2,
+    CVF_SELECT_PORTS = 1 << 3,     /* a port of either end is in the set of this generation (its lowest bit) */
+    CVF_SELECT_ADDRESSES = 1 << 4, /* an address of either end has one of the prefixes under this word */
+    CVF_SELECT_IPV6 = 1 << 5,      /* in a prefix's key only */
+    CVF_SELECT_GENERATION = 1 << 8,
+};
+struct cvf_port_set {
+    __u8 bits[65536 / 8];
+};
+/* Key of the prefixes' trie. */
+struct cvf_prefix {
+    __u32 length;     /* in bits, from the next member on */
+    __u32 selector;   /* cvf_control.selector, with CVF_SELECT_IPV6 */
+    __u8 address[16]; /* IPv4 in the first four */
+};
+#define CVF_PREFIX_BEFORE 32  /* bits before the address */
+#define CVF_MOST_PREFIXES 512 /* of one selector */
 
 /* Per CPU: what could not be done. */
 enum cvf_count {
     CVF_C_LOST,         /* events for which the buffer had no room */
     CVF_C_UNTRACKED,    /* packets of sockets for which there was no memory */
     CVF_C_DROPS_UNSAID, /* drop events beyond the rate limit */
+    /* And what was not asked for. */
+    CVF_C_PASSED_OVER,         /* packets that no selector wants, an aggregate counting one */
+    CVF_C_SOCKETS_PASSED_OVER, /* sockets, each time that the selector comes to have no use for them */
     CVF_C_COUNT,
 };

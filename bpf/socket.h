@@ -141,14 +141,15 @@ static __always_inline void tuple_of_sock(struct cvf_tuple* t, struct sock* sk) 
 
 static __always_inline void tcp_numbers(struct cvf_tcp_numbers* n, struct tcp_sock* tp) {
     n->has_tcp = 1;
-    n->bytes_sent = tp->bytes_sent - tp->bytes_retrans;
+    n->bytes_sent = tp->bytes_sent;
     n->bytes_received = tp->bytes_received;
     n->srtt_us = tp->srtt_us >> 3;
     n->min_rtt_us = tp->rtt_min.s[0].v;
     n->retransmits = tp->total_retrans;
     if (bpf_core_field_exists(tp->lost)) n->lost = tp->lost;
     if (bpf_core_field_exists(tp->reord_seen)) n->reordering_seen = tp->reord_seen;
-    n->mss = tp->mss_cache;
+    /* As announced: the kernel takes off what its time stamps will need. */
+    n->mss = tp->advmss + (BPF_CORE_READ_BITFIELD(tp, rx_opt.tstamp_ok) ? 12 : 0);
     n->snd_nxt = tp->snd_nxt;
     n->rcv_nxt = tp->rcv_nxt;
     n->send_window_scale = BPF_CORE_READ_BITFIELD(tp, rx_opt.snd_wscale);

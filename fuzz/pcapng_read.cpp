@@ -22,7 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         volatile uint8_t sink = 0;
         for (const uint8_t v : c.bytes) sink = v;
         (void)sink;
-        (void)(*reader)->comment();
+        std::string_view comments[3];
+        for (size_t i = (*reader)->comments(comments); i-- > 0;)
+            if (comments[i].empty() || comments[i].size() > cvf::pcapng::Reader::longest_text) std::abort();
     }
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <mutex>
 
+#include "agent/selector.h"
 #include "agent/steering.h"
 #include "host/cgroup.h"
 #include "host/clock.h"
@@ -76,6 +77,8 @@ class LocalAgent final : public Agent {
             tap_->set_want(cookie, egress, verdict_of(want));
         };
         shard_.on_skip = [this](uint64_t cookie, bool egress, uint64_t offset) { tap_->skip_to(cookie, egress, offset); };
+        // Between two turns, when rules or subscribers have changed.
+        shard_.on_demand = [this] { tap_->set_selector(selector_of(shard_.demand())); };
         if (options.payload) {
             tap_->set_payload(needs_payload(shard_.wanted()));
             shard_.on_wanted = [this](const pipeline::TypeBits& wanted) { tap_->set_payload(needs_payload(wanted)); };
@@ -166,7 +169,7 @@ class LocalAgent final : public Agent {
         options.slot = &slot_;
         options.own = joining_.own;
         options.flows_by_default = joining_.flows_by_default;
-        if (!settings.bus.empty()) options.state_file = settings.spool_directory + "/directives.state";
+        if (!settings.state_directory.empty()) options.state_file = settings.state_directory + "/directives.state";
         options.numbers = [this] { return node_numbers(); };
         auto steering = Steering::start(std::move(options));
         if (!steering) return steering.error();
@@ -181,10 +184,10 @@ class LocalAgent final : public Agent {
         out.packet_bytes = n.traffic.bytes;
         out.flows = n.flows_live;
         out.sockets = n.sockets;
-        out.records_made = n.records_made;
+        out.records_made = n.records.made;
         out.records_published = n.bus.delivered;
         out.bytes_published = n.bus.bytes;
-        out.records_lost = n.records_lost + n.bus.lost;
+        out.records_lost = n.records.lost;
         out.records_waiting = n.bus.waiting;
         out.spooled_bytes = n.bus.spooled_bytes;
         out.events_lost = n.tap.lost_events;
@@ -203,15 +206,11 @@ class LocalAgent final : public Agent {
         n.flows_evicted = flows.evicted;
         n.flows_live = shard_.tracker().size();
         n.sockets = live_.sockets();
-        for (const auto& outlet : shard_.outlets()) {
-            const sink::SinkStats stats = outlet->sink().stats();
-            n.records_made += outlet->made();
-            n.records_written += stats.records_written;
-            n.records_lost += stats.records_lost;
-        }
+        n.owners_refused = owners_.stats().refused;
+        for (const auto& outlet : shard_.outlets()) n.records += outlet->counts();
         if (joining_.sink) {
             n.bus = joining_.sink->stats();
-            n.records_made += n.bus.given;
+            n.records += {n.bus.given, n.bus.delivered, n.bus.lost, n.bus.waiting};
         }
         n.lag = clock_.utc(static_cast<uint64_t>(host::monotonic_now())) - live_.caught_up_to();
         std::lock_guard lock(mutex_);

@@ -34,9 +34,10 @@ struct Numbers {
     pipeline::TrafficCounts traffic;
     tap::EndpointStats tap;
     uint64_t flows_seen = 0, flows_evicted = 0, flows_live = 0, sockets = 0;
-    uint64_t records_made = 0, records_written = 0, records_lost = 0;
-    sink::RecordSinkStats bus;  // of what is published
-    int64_t lag = 0;            // ns from a packet to its turn here
+    uint64_t owners_refused = 0;
+    pipeline::RecordCounts records;  // of the outlets, and of what is published
+    sink::RecordSinkStats bus;       // of what is published
+    int64_t lag = 0;                 // ns from a packet to its turn here
 };
 
 class Agent {

@@ -29,6 +29,7 @@ std::expected<std::unique_ptr<BusLink>, std::string> BusLink::open(const config:
     link->wire_ = std::make_shared<Wire>();
     bus::Options bus;
     bus.url = settings.bus.empty() ? "local:" : settings.bus;
+    bus.documents_directory = settings.state_directory;
     bus.client_name = "cvf-" + options.node;
     bus.user = settings.bus_user;
     if (!settings.bus_password_file.empty()) {
@@ -71,10 +72,11 @@ std::expected<std::unique_ptr<BusLink>, std::string> BusLink::open(const config:
         sink.spool.directory = settings.spool_directory;
         sink.spool.limit_bytes = settings.spool_size;
     }
+    // The sink sends what its spool holds before open() returns: what is told of that waits until it can be handed on.
+    const std::lock_guard lock(link->wire_->mutex);
     auto opened = sink::BusSink::open(std::move(sink), *link->bus_);
     if (!opened) return std::unexpected(opened.error());
     link->sink_ = std::move(*opened);
-    const std::lock_guard lock(link->wire_->mutex);
     link->wire_->sink = link->sink_.get();
     return link;
 }

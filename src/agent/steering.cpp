@@ -10,19 +10,24 @@
 #include <mutex>
 #include <thread>
 
+#include "agent/namesake.h"
 #include "agent/steering_state.h"
 #include "bus/subjects.h"
-#include "config/quantity.h"
+#include "directive/lease.h"
 #include "directive/parse.h"
 #include "directive/replay.h"
 #include "directive/selection.h"
+#include "directive/write.h"
 #include "host/usage.h"
+#include "metric/windows.h"
 
 namespace cvf::agent {
 
 namespace {
 
-constexpr const char* lease_label = "cvf/until";  // UTC seconds: whoever asked puts it off for as long as he is there
+// What is refused or degraded for a reason that may pass (a clock, a full disk) is tried again this often.
+constexpr auto retry_every = std::chrono::seconds(30);
+constexpr auto goodbye = std::chrono::milliseconds(1000);  // for the last word to arrive
 
 using directive::Directive;
 using directive::Kind;
@@ -48,10 +53,19 @@ struct Wanted {
 struct Running {
     Directive directive;
     Origin origin = Origin::bus;
+    bool trusted = false;  // signed by a key this agent trusts
+    std::string life;      // SteeringState::life_of()
     Status status;
     std::shared_ptr<pipeline::RuleCounts> counts = std::make_shared<pipeline::RuleCounts>();
-    std::shared_ptr<pipeline::Aggregator> aggregate;
-    int64_t began = 0;  // UTC ns: first in force
+    std::shared_ptr<pipeline::RuleMeter> meter = std::make_shared<pipeline::RuleMeter>();
+    std::shared_ptr<metric::Windows> sums;  // of a directive that aggregates
+    std::vector<std::shared_ptr<sink::RecordSink>> ways;
+    // A limit in time is counted by a clock that nobody sets: so long it had been in force when this process took it up.
+    std::optional<Clock::time_point> resumed;
+    std::chrono::nanoseconds ran_before{0};
+
+    std::chrono::nanoseconds ran() const { return resumed ? ran_before + (Clock::now() - *resumed) : ran_before; }
+    bool in_force() const { return status.state == State::active || status.state == State::degraded; }
 };
 
 pipeline::Selection types_only(std::initializer_list<RecordType> types) {
@@ -67,24 +81,23 @@ class Reconciler final : public Steering {
         : options_(std::move(options)), ways_(options_.ways), state_(SteeringState::load(options_.state_file)) {
         for (Directive& own : options_.own) {
             own.metadata.generation = std::max<uint64_t>(own.metadata.generation, 1);
-            if (own.metadata.uid.empty()) own.metadata.uid = "own";
+            // Another spec is another life: what a file asks for after a change has not ended with what it asked for before.
+            if (own.metadata.uid.empty())
+                own.metadata.uid = fmt::format("own-{:016x}", std::hash<std::string>()(directive::canonical_spec(own)));
             own_[directive::identity(own)] = {own, {}, Origin::file};
         }
+        if (options_.bus) namesake_.emplace(*options_.bus, options_.node.name, options_.node.instance, 3 * options_.status_every);
     }
 
     ~Reconciler() override {
-        watch_.reset();
-        {
-            const std::lock_guard lock(mutex_);
-            stop_ = true;
-        }
-        wake_.notify_all();
-        if (thread_.joinable()) thread_.join();
+        stop();
         if (options_.bus) {
             directive::NodeStatus last = status();
             last.leaving = true;
             last.sent = utc_now();
-            options_.bus->put(bus::bucket::nodes, last.name, directive::to_json(last));
+            const std::string text = directive::to_json(last);
+            options_.bus->put(bus::bucket::nodes, last.name, text);
+            if (tell_change(last, text)) options_.bus->drain(goodbye);
         }
     }
 
@@ -105,9 +118,25 @@ class Reconciler final : public Steering {
         return status_;
     }
 
-    void finish(std::chrono::milliseconds wait) override { ways_.finish(wait); }
+    void finish(std::chrono::milliseconds wait) override {
+        stop();  // from here on nobody else makes or ends ways
+        ways_.finish(wait);
+    }
 
  private:
+    void stop() {
+        watch_.reset();
+        {
+            const std::lock_guard lock(mutex_);
+            stop_ = true;
+        }
+        wake_.notify_all();
+        if (!thread_.joinable()) return;
+        thread_.join();
+        remember();
+        state_.save();
+    }
+
     void told(const bus::Document* document) {
         const std::lock_guard lock(mutex_);
         if (!document) caught_up_ = true;
@@ -138,7 +167,9 @@ class Reconciler final : public Steering {
             lock.unlock();
             const bool news = changed ? reconcile() : review();
             if (news || Clock::now() >= next_status) {
-                publish_status();
+                publish_status(news);
+                remember();
+                state_.save();
                 next_status = Clock::now() + options_.status_every;
             }
             ways_.sweep();
@@ -148,15 +179,37 @@ class Reconciler final : public Steering {
         }
     }
 
-    // Ends what has run out. True when something has.
+    // Ends what has run out, and tries again what could not be. True when something is new.
     bool review() {
         const int64_t now = utc_now();
-        const bool due = std::ranges::any_of(running_, [&](const auto& one) {
+        const bool over = std::ranges::any_of(running_, [&](const auto& one) {
             const Running& r = one.second;
-            return (r.status.state == State::active || r.status.state == State::degraded) &&
-                   (r.counts->used_up.load(std::memory_order_relaxed) || (r.status.ends > 0 && now >= r.status.ends));
+            return r.in_force() && (r.counts->used_up.load(std::memory_order_relaxed) ||
+                                    (r.status.ends > 0 && now >= r.status.ends) || !time_left(r));
         });
-        return due && reconcile();
+        const bool again = Clock::now() >= next_try_ && std::ranges::any_of(running_, [](const auto& one) {
+                               const State state = one.second.status.state;
+                               return state == State::rejected || state == State::degraded;
+                           });
+        return (over || again) && reconcile();
+    }
+
+    static bool time_left(const Running& r) {
+        const std::chrono::nanoseconds limit = r.directive.spec.limits.duration;
+        return limit.count() == 0 || r.ran() < limit;
+    }
+
+    // How far the limits of those that have some are used up: with the state file, for a next life of the agent.
+    void remember() {
+        for (const auto& [key, running] : running_) {
+            const directive::Limits& limits = running.directive.spec.limits;
+            if (!running.resumed || (limits.duration.count() == 0 && limits.records == 0 && limits.bytes == 0)) continue;
+            if (SteeringState::Life* life = state_.at(key, running.life)) {
+                life->ran = running.ran().count();
+                life->sent = running.counts->sent.load(std::memory_order_relaxed);
+                life->bytes = running.counts->bytes.load(std::memory_order_relaxed);
+            }
+        }
     }
 
     std::map<std::string, Wanted> wanted() {
@@ -170,6 +223,7 @@ class Reconciler final : public Steering {
     // Compares what is wanted with what runs and hands the data path a new set of rules. True when a status has changed.
     bool reconcile() {
         const int64_t now = utc_now();
+        next_try_ = Clock::now() + retry_every;
         std::map<std::string, Running> next;
         std::vector<pipeline::Rule> rules;
         bool in_force = false;
@@ -183,7 +237,7 @@ class Reconciler final : public Steering {
                 continue;
             }
             if (auto rule = put_in_force(running, now)) {
-                in_force |= !running.directive.metadata.labels.contains(lease_label);  // someone who looks on asks for no less
+                in_force |= !directive::lease_end(running.directive);  // someone who looks on asks for no less
                 rules.push_back(std::move(*rule));
             }
         }
@@ -209,23 +263,27 @@ class Reconciler final : public Steering {
 
     // What runs under this name already goes on, if it is the same; else begins anew.
     Running take_over(const std::string& key, const Wanted& wanted) {
-        if (const auto at = running_.find(key); at != running_.end()) {
-            const Directive& old = at->second.directive;
-            if (old.metadata.uid == wanted.directive.metadata.uid && old.spec == wanted.directive.spec &&
-                old.signature == wanted.directive.signature) {
+        const Directive& d = wanted.directive;
+        const bool trusted = wanted.origin == Origin::bus && directive::trusts(options_.policy, d);
+        std::string life = SteeringState::life_of(d, trusted);
+        if (const auto at = running_.find(key); at != running_.end() && wanted.error.empty()) {
+            if (at->second.life == life && at->second.directive.spec == d.spec) {
                 Running same = at->second;
-                same.directive = wanted.directive;
-                same.status.generation = wanted.directive.metadata.generation;
+                same.directive = d;
+                same.status.uid = d.metadata.uid;
+                same.status.generation = d.metadata.generation;
                 return same;
             }
         }
         Running fresh;
-        fresh.directive = wanted.directive;
+        fresh.directive = d;
         fresh.origin = wanted.origin;
+        fresh.trusted = trusted;
+        fresh.life = std::move(life);
         fresh.status.directive = key;
         fresh.status.node = options_.node.name;
-        fresh.status.uid = wanted.directive.metadata.uid;
-        fresh.status.generation = wanted.directive.metadata.generation;
+        fresh.status.uid = d.metadata.uid;
+        fresh.status.generation = d.metadata.generation;
         return fresh;
     }
 
@@ -241,19 +299,29 @@ class Reconciler final : public Steering {
         const Directive& d = running.directive;
         const auto reject = [&](std::string why) -> std::optional<pipeline::Rule> {
             set(running, State::rejected, std::move(why), now);
+            running.sums.reset();  // the data path ends them; another time begins others
             return std::nullopt;
         };
         const auto expire = [&](std::string why) -> std::optional<pipeline::Rule> {
-            state_.ended(running.status.directive, d.metadata.uid, d.metadata.generation, why);
             set(running, State::expired, std::move(why), now);
+            running.ways.clear();
+            running.sums.reset();
             return std::nullopt;
         };
-        if (running.status.state == State::expired) return std::nullopt;
-        if (const auto why = state_.why_ended(running.status.directive, d.metadata.uid, d.metadata.generation); !why.empty())
-            return expire(why);
         if (const auto allowed = directive::judge(options_.policy, d, running.origin); !allowed) return reject(allowed.error());
-        if (running.origin == Origin::bus && d.signature)
+        if (d.signature && d.signature->expires <= now) return expire("its signature has run out");
+        if (running.trusted)
             if (const auto fresh = state_.guard().accept(d, now); !fresh) return reject(fresh.error());
+        // A lease is over only for now: its asker may have been cut off, and puts it off again.
+        const auto lease = directive::lease_end(d);
+        if (lease && now >= *lease) return expire("nobody asks for it any more");
+        SteeringState::Life* life = state_.at(running.status.directive, running.life);
+        if (!life) return reject(fmt::format("this agent remembers {} directives, and there are more", SteeringState::max_known));
+        if (!life->ended.empty()) return expire(life->ended);
+        const auto end = [&](std::string why) {
+            life->ended = why;
+            return expire(std::move(why));
+        };
         switch (d.kind) {
             case Kind::metadata:
             case Kind::flow:
@@ -264,17 +332,21 @@ class Reconciler final : public Steering {
                 return reject(fmt::format("this version of the agent has no {} yet", directive::name_of(d.kind)));
         }
         if (d.spec.tap == directive::Tap::wire) return reject("this version of the agent has no wire tap yet");
-        if (d.spec.aggregate) return reject("this version of the agent does not aggregate yet");
-        if (running.began == 0)
-            running.began = state_.began(running.status.directive, d.metadata.uid, d.metadata.generation, now);
-        running.status.ends = d.spec.limits.duration.count() > 0 ? running.began + d.spec.limits.duration.count() : 0;
-        if (const auto until = d.metadata.labels.find(lease_label); until != d.metadata.labels.end())
-            if (const auto seconds = config::parse_count(until->second); seconds && *seconds < INT64_MAX / 1'000'000'000)
-                running.status.ends = static_cast<int64_t>(*seconds) * 1'000'000'000;
+        if (!running.resumed) {
+            running.resumed = Clock::now();
+            // The time the agent was away counts too, as far as the clock can be believed.
+            if (life->began == 0 || life->began > now) life->began = now - life->ran;
+            running.ran_before = std::chrono::nanoseconds(std::max(life->ran, now - life->began));
+            running.counts->sent.store(life->sent, std::memory_order_relaxed);
+            running.counts->bytes.store(life->bytes, std::memory_order_relaxed);
+        }
+        if (!time_left(running)) return end("its time is over");
+        if (running.counts->used_up.load(std::memory_order_relaxed)) return end("its volume is used up");
+        running.status.ends = lease ? *lease : 0;
+        if (const auto limit = d.spec.limits.duration; limit.count() > 0)
+            running.status.ends = now + std::chrono::nanoseconds(limit - running.ran()).count();
         if (d.signature && (running.status.ends == 0 || d.signature->expires < running.status.ends))
             running.status.ends = d.signature->expires;
-        if (running.status.ends > 0 && now >= running.status.ends) return expire("its time is over");
-        if (running.counts->used_up.load(std::memory_order_relaxed)) return expire("its volume is used up");
 
         auto selection = directive::compile(d, directive::restriction_of(options_.policy, d));
         if (!selection) return reject(selection.error());
@@ -289,7 +361,9 @@ class Reconciler final : public Steering {
         rule.limits.records = d.spec.limits.records;
         rule.limits.bytes = d.spec.limits.bytes;
         rule.counts = running.counts;
-        rule.aggregate = running.aggregate;
+        rule.meter = running.meter;
+        if (d.spec.aggregate && !running.sums) running.sums = windows_of(running.status.directive, *d.spec.aggregate, now);
+        rule.sums = running.sums;
         std::string missing;
         for (const directive::Output& output : d.spec.output) {
             auto way = ways_.find(output, running.origin == Origin::file);
@@ -298,6 +372,7 @@ class Reconciler final : public Steering {
             else
                 missing += (missing.empty() ? "" : "; ") + way.error();
         }
+        running.ways = rule.ways;
         if (rule.ways.empty()) return reject(missing);
         if (missing.empty())
             set(running, State::active, {}, now);
@@ -306,10 +381,42 @@ class Reconciler final : public Steering {
         return rule;
     }
 
-    void publish_status() {
+    std::shared_ptr<metric::Windows> windows_of(const std::string& name, const directive::Aggregate& aggregate, int64_t now) {
+        metric::WindowOptions options;
+        options.length = aggregate.window.count();
+        for (const std::string& key : aggregate.by)
+            if (const auto field = record::field_by_key(key)) options.by.push_back(*field);  // checked with the directive
+        const auto sums = [&](directive::Sum sum) { return std::ranges::find(aggregate.values, sum) != aggregate.values.end(); };
+        options.bytes = sums(directive::Sum::bytes);
+        options.packets = sums(directive::Sum::packets);
+        options.latency = sums(directive::Sum::latency);
+        options.directive = name;
+        options.node = options_.node.name;
+        // Nobody else's: of this node, this life of the agent, and the windows begun in it.
+        options.id_seed = std::hash<std::string>()(
+            fmt::format("{} {} {} {}", options_.node.name, options_.node.instance, options_.node.started, ++windows_begun_));
+        options.born = now;
+        return std::make_shared<metric::Windows>(std::move(options));
+    }
+
+    // Each change also as a message, for whoever follows what happens: the document is only the last. One that the bus does not
+    // take now goes with a later status. False: not taken.
+    bool tell_change(const directive::NodeStatus& s, std::string_view text) {
+        const bus::Header headers[] = {{bus::header::content_type, "application/json"}};
+        bus::Message message;
+        const std::string subject = bus::subject::status(s.name);
+        message.subject = subject;
+        message.payload = text;
+        message.headers = headers;
+        message.durable = true;
+        return options_.bus->publish(message) == bus::Accepted::yes;
+    }
+
+    void publish_status(bool news) {
         directive::NodeStatus s = options_.node;
         s.sent = utc_now();
         if (options_.numbers) s.numbers = options_.numbers();
+        s.numbers.records_lost += ways_.lost();
         add_rates(s.numbers);
         for (const auto& [key, running] : running_) {
             Status status = running.status;
@@ -319,14 +426,26 @@ class Reconciler final : public Steering {
             status.limited = counts.limited.load(std::memory_order_relaxed);
             status.sent = counts.sent.load(std::memory_order_relaxed);
             status.bytes = counts.bytes.load(std::memory_order_relaxed);
+            // What its own ways out gave up; that of the bus is all directives' together and stands with the node's numbers.
+            for (const auto& way : running.ways)
+                if (way != options_.ways.bus) status.lost += way->stats().lost;
             s.directives.push_back(std::move(status));
         }
+        if (namesake_)
+            if (auto problem = namesake_->look()) s.problems.push_back(std::move(*problem));
+        if (options_.ways.bus)
+            if (const auto error = options_.ways.bus->stats().last_error; !error.empty())
+                s.problems.push_back("records for the bus: " + error);
         {
             const std::lock_guard lock(mutex_);
             status_ = s;
         }
         // What the bus does not take now is told again in a few seconds.
-        if (options_.bus) options_.bus->put(bus::bucket::nodes, s.name, directive::to_json(s));
+        if (!options_.bus) return;
+        const std::string text = directive::to_json(s);
+        if (const auto put = options_.bus->put(bus::bucket::nodes, s.name, text)) namesake_->wrote(*put);
+        untold_ |= news;
+        if (untold_ && tell_change(s, text)) untold_ = false;
     }
 
     void add_rates(directive::NodeNumbers& n) {
@@ -357,6 +476,10 @@ class Reconciler final : public Steering {
     Ways ways_;
     SteeringState state_;
     std::map<std::string, Running> running_;
+    uint64_t windows_begun_ = 0;
+    Clock::time_point next_try_{};
+    std::optional<Namesake> namesake_;
+    bool untold_ = true;  // a change of which no message has gone out; to begin is one
     directive::NodeNumbers rated_, rates_;
     double rated_cpu_ = 0;
     Clock::time_point rated_at_ = Clock::now();

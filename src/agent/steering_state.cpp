@@ -1,7 +1,10 @@
 #include "agent/steering_state.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +17,38 @@ namespace cvf::agent {
 
 using directive::Node;
 
+namespace {
+
+// Whole and on the disk, or not at all.
+bool replace_file(const std::string& path, std::string_view text) {
+    const std::string beside = path + ".new";
+    const int fd = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool good = true;
+    while (good && !text.empty()) {
+        const ssize_t n = ::write(fd, text.data(), text.size());
+        if (n < 0 && errno == EINTR) continue;
+        good = n > 0;
+        if (good) text.remove_prefix(static_cast<size_t>(n));
+    }
+    good = good && ::fsync(fd) == 0;
+    ::close(fd);
+    return good && std::rename(beside.c_str(), path.c_str()) == 0;
+}
+
+uint64_t number(const Node& node, std::string_view key) {
+    const Node* child = node.find(key);
+    const auto value = child ? config::parse_count(child->scalar) : config::parse_count("0");
+    return value ? *value : 0;
+}
+
+std::string text_of(const Node& node, std::string_view key) {
+    const Node* child = node.find(key);
+    return child ? child->scalar : "";
+}
+
+}  // namespace
+
 SteeringState SteeringState::load(const std::string& path) {
     SteeringState state;
     state.path_ = path;
@@ -22,49 +57,45 @@ SteeringState SteeringState::load(const std::string& path) {
     if (!file) return state;
     std::ostringstream content;
     content << file.rdbuf();
-    const std::string text = std::move(content).str();
+    const std::string all = std::move(content).str();
     const auto damaged = [&](std::string_view why) {
         fmt::print(stderr, "cvf: {} is damaged ({}) and begun anew: directives that had ended may run once more\n", path, why);
         SteeringState anew;
         anew.path_ = path;
         return anew;
     };
-    const auto trees = directive::read_json(text);
-    if (!trees || trees->size() != 1) return damaged("no JSON object");
-    const Node& tree = (*trees)[0];
-    const auto number = [](const Node& node, std::string_view key) -> uint64_t {
-        const Node* child = node.find(key);
-        const auto value = child ? config::parse_count(child->scalar) : config::parse_count("0");
-        return value ? *value : 0;
-    };
-    if (const Node* guard = tree.find("signatures")) {
-        auto loaded = directive::ReplayGuard::load(guard->scalar);
-        if (!loaded) return damaged(loaded.error());
-        state.guard_ = std::move(*loaded);
-    }
-    if (const Node* known = tree.find("directives"); known && known->type == Node::Type::map)
-        for (size_t i = 0; i < known->keys.size(); i++) {
-            const Node& one = known->children[i];
-            const Node *uid = one.find("uid"), *ended = one.find("ended");
-            state.known_[known->keys[i].text] = {uid ? uid->scalar : "", number(one, "generation"),
-                                                 static_cast<int64_t>(number(one, "began")), ended ? ended->scalar : ""};
-        }
-    state.saved_ = text;
+    const size_t line = all.find('\n');
+    if (line == std::string::npos) return damaged("not two lines");
+    const auto trees = directive::read_json(std::string_view(all).substr(0, line));
+    const Node* known = trees && trees->size() == 1 ? (*trees)[0].find("directives") : nullptr;
+    if (!known || known->type != Node::Type::list) return damaged("its first line is no list of directives");
+    for (const Node& one : known->children)
+        state.known_[text_of(one, "directive")] = {
+            text_of(one, "life"),   static_cast<int64_t>(number(one, "began")), static_cast<int64_t>(number(one, "ran")),
+            number(one, "sent"), number(one, "bytes"),                       text_of(one, "ended")};
+    auto guard = directive::ReplayGuard::load(std::string_view(all).substr(line + 1));
+    if (!guard) return damaged("its second line " + guard.error());
+    state.guard_ = std::move(*guard);
+    state.saved_ = all;
     return state;
 }
 
 std::string SteeringState::text() const {
-    Node tree = Node::map();
-    Node& known = tree.add("directives", Node::map());
+    Node list = Node::list();
     for (const auto& [identity, k] : known_) {
-        Node& one = known.add(identity, Node::map());
-        one.add("uid", Node::text(k.uid));
-        one.add("generation", Node::number(k.generation));
+        Node one = Node::map();
+        one.add("directive", Node::text(identity));
+        one.add("life", Node::text(k.id));
         one.add("began", Node::number(static_cast<uint64_t>(k.began)));
+        one.add("ran", Node::number(static_cast<uint64_t>(k.ran)));
+        one.add("sent", Node::number(k.sent));
+        one.add("bytes", Node::number(k.bytes));
         if (!k.ended.empty()) one.add("ended", Node::text(k.ended));
+        list.children.push_back(std::move(one));
     }
-    tree.add("signatures", Node::text(guard_.save()));
-    return directive::write_json(tree, true);
+    Node tree = Node::map();
+    tree.add("directives", std::move(list));
+    return directive::write_json(tree, true) + "\n" + guard_.save() + "\n";
 }
 
 void SteeringState::save() {
@@ -73,41 +104,24 @@ void SteeringState::save() {
     if (now == saved_) return;
     std::error_code ignored;
     std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
-    const std::string beside = path_ + ".new";
-    {
-        std::ofstream file(beside, std::ios::trunc);
-        file << now;
-        if (!file.flush()) return;  // a full disk: the next change tries again
+    if (replace_file(path_, now)) saved_ = std::move(now);  // else (a full disk) the next time tries again
+}
+
+std::string SteeringState::life_of(const directive::Directive& directive, bool signed_by_trusted) {
+    if (signed_by_trusted) return "signature " + directive.signature->value;
+    return fmt::format("{}/{}", directive.metadata.uid, directive.metadata.generation);
+}
+
+SteeringState::Life* SteeringState::at(const std::string& identity, const std::string& id) {
+    const auto there = known_.find(identity);
+    if (there == known_.end()) {
+        if (known_.size() >= max_known) return nullptr;
+    } else if (there->second.id == id) {
+        return &there->second;
     }
-    std::filesystem::rename(beside, path_, ignored);
-    if (!ignored) saved_ = std::move(now);
-}
-
-const SteeringState::Known* SteeringState::find(const std::string& identity, const std::string& uid, uint64_t generation) const {
-    const auto at = known_.find(identity);
-    if (at == known_.end() || at->second.uid != uid || at->second.generation != generation) return nullptr;
-    return &at->second;
-}
-
-SteeringState::Known& SteeringState::at(const std::string& identity, const std::string& uid, uint64_t generation) {
-    Known& known = known_[identity];
-    if (known.uid != uid || known.generation != generation) known = {uid, generation, 0, {}};
-    return known;
-}
-
-int64_t SteeringState::began(const std::string& identity, const std::string& uid, uint64_t generation, int64_t now) {
-    Known& known = at(identity, uid, generation);
-    if (known.began == 0) known.began = now;
-    return known.began;
-}
-
-void SteeringState::ended(const std::string& identity, const std::string& uid, uint64_t generation, const std::string& why) {
-    at(identity, uid, generation).ended = why;
-}
-
-std::string SteeringState::why_ended(const std::string& identity, const std::string& uid, uint64_t generation) const {
-    const Known* known = find(identity, uid, generation);
-    return known ? known->ended : "";
+    Life& life = known_[identity] = {};
+    life.id = id;
+    return &life;
 }
 
 void SteeringState::keep_only(const std::function<bool(const std::string& identity)>& wanted) {

@@ -101,12 +101,20 @@ std::expected<std::shared_ptr<sink::RecordSink>, std::string> Ways::find(const d
     return shared;
 }
 
-std::vector<std::pair<std::string, std::shared_ptr<sink::RecordSink>>> Ways::all() {
-    return {made_.begin(), made_.end()};
+uint64_t Ways::lost() const {
+    uint64_t all = lost_before_;
+    for (const auto& [name, way] : made_) all += way->stats().lost;
+    return all;
 }
 
 void Ways::sweep() {
-    std::erase_if(made_, [](const auto& one) { return one.second.use_count() == 1; });
+    std::erase_if(made_, [&](const auto& one) {
+        if (one.second.use_count() > 1) return false;
+        // What still waits there has its chance, a short one: others need this thread too.
+        one.second->finish(std::chrono::seconds(1));
+        lost_before_ += one.second->stats().lost;
+        return true;
+    });
 }
 
 void Ways::finish(std::chrono::milliseconds wait) {

@@ -1,8 +1,8 @@
 // The ways out that directives ask for, each made once and shared by all that name it.
 //
 // What a directive from the bus may reach is bounded by the agent's own configuration: files only in one folder, other machines
-// only where they are named. A way that no rule uses any more is ended
-// by sweep(), never by the pipeline, which would have to wait for it. Thread rule: one thread.
+// only where they are named. A way that no rule uses any more is ended by sweep(), never by the pipeline, which would have to wait
+// for it. Thread rule: one thread.
 #pragma once
 
 #include <expected>
@@ -29,8 +29,8 @@ class Ways {
     // `trusted`: the directive is of the agent's own configuration. The error says what is not allowed or what failed.
     std::expected<std::shared_ptr<sink::RecordSink>, std::string> find(const directive::Output& output, bool trusted);
 
-    // All there are now, the bus's apart, by what they are called; for numbers.
-    std::vector<std::pair<std::string, std::shared_ptr<sink::RecordSink>>> all();
+    // Records that ways other than the bus's gave up, those of the past too.
+    uint64_t lost() const;
     // Ends those that nobody else holds.
     void sweep();
     // Sends what waits, for at most `wait`; no more records come.
@@ -39,6 +39,7 @@ class Ways {
  private:
     WayOptions options_;
     std::map<std::string, std::shared_ptr<sink::RecordSink>> made_;
+    uint64_t lost_before_ = 0;  // by those that have been ended
 };
 
 // Where a file output lies: absolute and without "..". The error says why it may not.

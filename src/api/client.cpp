@@ -102,6 +102,9 @@ std::expected<RemoteNode, std::string> read_node(const json::object& document) {
     out.node.lost = flag(document, "lost");
     if (const auto* skew = document.if_contains("clockSkew"); skew && skew->is_int64())
         out.node.clock_skew = std::chrono::nanoseconds(skew->get_int64());
+    if (const auto* others = document.if_contains("namesakes"); others && others->is_array())
+        for (const json::value& one : others->get_array())
+            if (one.is_string()) out.node.namesakes.emplace_back(one.get_string());
     return out;
 }
 

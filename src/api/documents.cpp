@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <charconv>
+#include <span>
 
 #include "api/call.h"
 #include "directive/write.h"
@@ -105,6 +106,13 @@ json::object DocumentFields::cut(const json::object& document) const {
     return out;
 }
 
+bool DocumentFields::want(std::initializer_list<std::string_view> path) const {
+    return paths_.empty() || std::ranges::any_of(paths_, [&](const std::vector<std::string>& one) {
+               return std::ranges::equal(std::span(one).first(std::min(one.size(), path.size())),
+                                         std::span(path.begin(), std::min(one.size(), path.size())));
+           });
+}
+
 // ---- out
 
 json::value to_value(const directive::Node& tree) {
@@ -141,7 +149,9 @@ json::value to_value(const directive::Node& tree) {
     return nullptr;
 }
 
-json::object standing_document(const controller::Standing& standing, uint64_t revision) {
+namespace {
+
+json::object standing_document(const controller::Standing& standing, uint64_t revision, bool agents) {
     const directive::Summary& s = standing.summary;
     json::object states, reasons;
     for (const auto& [state, count] : s.states) states[directive::name_of(state)] = count;
@@ -151,16 +161,24 @@ json::object standing_document(const controller::Standing& standing, uint64_t re
         reasons[reason] = std::move(list);
     }
     json::array nodes;
-    for (const directive::Status& status : standing.agents) nodes.push_back(to_value(directive::to_tree(status)));
+    if (agents)
+        for (const directive::Status& status : standing.agents) nodes.push_back(to_value(directive::to_tree(status)));
     return {{"revision", revision}, {"summary", s.show()}, {"settled", s.settled()}, {"good", s.good()},     {"agents", s.agents},
             {"behind", s.behind},   {"states", states},    {"reasons", reasons},     {"matched", s.matched}, {"sent", s.sent},
             {"bytes", s.bytes},     {"lost", s.lost},      {"nodes", nodes}};
 }
 
-json::object directive_document(const controller::Stored& stored, const controller::Nodes* nodes) {
+}  // namespace
+
+json::object directive_document(const controller::Stored& stored, const controller::Nodes* nodes, bool agents) {
     json::object out = to_value(directive::to_tree(stored.directive, directive::Defaults::shown)).as_object();
-    out["status"] = standing_document(nodes ? nodes->standing(stored.directive) : controller::Standing{}, stored.revision);
+    out["status"] =
+        standing_document(nodes ? nodes->standing(stored.directive) : controller::Standing{}, stored.revision, agents);
     return out;
+}
+
+size_t states_in(const json::object& document) {
+    return document.at("status").at("nodes").as_array().size();
 }
 
 json::object node_document(const controller::Node& node) {
@@ -168,6 +186,7 @@ json::object node_document(const controller::Node& node) {
     out["age"] = static_cast<uint64_t>(std::max<int64_t>(node.age.count(), 0));
     out["lost"] = node.lost;
     out["clockSkew"] = static_cast<int64_t>(node.clock_skew.count());
+    if (!node.namesakes.empty()) out["namesakes"] = json::array(node.namesakes.begin(), node.namesakes.end());
     return out;
 }
 

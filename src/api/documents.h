@@ -36,6 +36,8 @@ class DocumentFields {
     // `roots`: what a path may begin with.
     static std::expected<DocumentFields, std::string> parse(std::string_view text, std::span<const std::string_view> roots);
     boost::json::object cut(const boost::json::object& document) const;
+    // Is something of this part among them?
+    bool want(std::initializer_list<std::string_view> path) const;
 
  private:
     std::vector<std::vector<std::string>> paths_;
@@ -44,14 +46,17 @@ class DocumentFields {
 boost::json::value to_value(const directive::Node& tree);
 
 inline constexpr std::string_view directive_roots[] = {"apiVersion", "kind", "metadata", "spec", "signature", "status"};
-inline constexpr std::string_view node_roots[] = {"name",    "instance",     "version",  "kernel",  "machine",  "cgroup",
-                                                  "labels",  "capabilities", "problems", "started", "sent",     "leaving",
-                                                  "numbers", "directives",   "age",      "lost",    "clockSkew"};
+inline constexpr std::string_view node_roots[] = {"name",    "instance",     "version",  "kernel",  "machine",   "cgroup",
+                                                  "labels",  "capabilities", "problems", "started", "sent",      "leaving",
+                                                  "numbers", "directives",   "age",      "lost",    "clockSkew", "namesakes"};
 
-// The directive with `status`: its standing over all agents, and its revision.
-boost::json::object directive_document(const controller::Stored& stored, const controller::Nodes* nodes);
-boost::json::object standing_document(const controller::Standing& standing, uint64_t revision);
-// As it is on the bus, with age, lost and clockSkew as we see them.
+// Of a thousand agents each directive has a thousand states: a page has room for so many, but at least for one directive.
+inline constexpr size_t max_page_states = 50'000;
+
+// The directive with `status`: its standing over all agents, and its revision; `agents`: with what each of them has said.
+boost::json::object directive_document(const controller::Stored& stored, const controller::Nodes* nodes, bool agents = true);
+size_t states_in(const boost::json::object& document);
+// As it is on the bus, with age, lost, clockSkew and namesakes as we see them.
 boost::json::object node_document(const controller::Node& node);
 
 // Documents of a request's body: YAML or JSON, by its content type; a `status` in one, as we show it, is let pass and left out.

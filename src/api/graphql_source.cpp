@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
-#include <ctime>
 
 #include "api/change.h"
 #include "api/documents.h"
+#include "api/live.h"
+#include "api/queries.h"
+#include "host/clock.h"
 
 namespace cvf::api {
 namespace {
@@ -15,80 +17,47 @@ namespace json = boost::json;
 using graphql::SourceError;
 using Clock = std::chrono::steady_clock;
 
-std::unexpected<SourceError> wrong(std::string message, std::string code = "BAD_USER_INPUT", json::object more = {}) {
-    return std::unexpected(SourceError{std::move(message), std::move(code), std::move(more)});
-}
-
-std::unexpected<SourceError> not_kept(const char* what) {
-    return wrong(what, "NOT_HERE");
-}
-constexpr const char* no_controller = "only a controller has directives and nodes";
-
-int64_t utc_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
-json::array problems_json(const directive::Problems& problems) {
-    json::array out;
-    for (const directive::Problem& p : problems) {
-        json::object one{{"path", p.path}, {"message", p.message}};
-        if (!p.nearest.empty()) one["nearest"] = p.nearest;
-        if (p.line != 0) one["line"] = p.line;
-        if (p.column != 0) one["column"] = p.column;
-        if (p.expression_column != 0) one["expressionColumn"] = p.expression_column;
-        if (p.document != 0) one["document"] = p.document;
-        out.push_back(std::move(one));
-    }
-    return out;
-}
-
-SourceError invalid(const directive::Problems& problems) {
-    return {problems.empty() ? "this is no directive" : problems.front().show(),
-            "INVALID_DIRECTIVE",
-            {{"problems", problems_json(problems)}}};
-}
-
-SourceError refused(const controller::Refusal& refusal) {
-    const char* code = refusal.status == 404   ? "NOT_FOUND"
-                       : refusal.status == 409 ? "CONFLICT"
-                       : refusal.status == 422 ? "INVALID_DIRECTIVE"
+SourceError error_of(const Problem& problem) {
+    const char* code = problem.status == 400   ? "BAD_USER_INPUT"
+                       : problem.status == 403 ? "FORBIDDEN"
+                       : problem.status == 404 ? "NOT_FOUND"
+                       : problem.status == 409 ? "CONFLICT"
+                       : problem.status == 422 ? "INVALID_DIRECTIVE"
+                       : problem.status == 501 ? "NOT_HERE"
+                       : problem.status == 504 ? "TOO_LONG"
                                                : "UNAVAILABLE";
+    std::string message = problem.detail;
     json::object more;
-    if (!refusal.problems.empty()) more["problems"] = problems_json(refusal.problems);
-    return {refusal.text, code, std::move(more)};
+    if (!problem.parameter.empty()) {
+        more["parameter"] = problem.parameter;
+        if (problem.column != 0) more["column"] = problem.column;
+        message = problem.column == 0 ? fmt::format("{}: {}", problem.parameter, message)
+                                      : fmt::format("{}, column {}: {}", problem.parameter, problem.column, message);
+    }
+    if (!problem.problems.empty()) more["problems"] = problems_json(problem.problems);
+    return {std::move(message), code, std::move(more)};
 }
 
-// Queries under way: of one server's own bound, counted over all of the process, of which there is one.
-std::atomic<size_t> queries{0};
-struct Running {
-    const size_t before = queries.fetch_add(1);
-    ~Running() { --queries; }
-};
+std::unexpected<SourceError> wrong(const Problem& problem) {
+    return std::unexpected(error_of(problem));
+}
 
-class FilterSelector final : public sink::Selector {
- public:
-    explicit FilterSelector(filter::Filter filter) : filter_(std::move(filter)) {}
-    bool matches(const record::Record& record) override { return filter_.matches(record); }
-
- private:
-    filter::Filter filter_;
-};
+// A kind by its name in the schema's enumeration, which has no other.
+directive::Kind known_kind(std::string_view name) {
+    return *directive::kind_by_name(name);
+}
 
 // Lines of a subscription of the Hub.
 class HubStream final : public graphql::RecordStream {
  public:
-    HubStream(sink::Hub& hub, sink::SubscriptionOptions options, std::shared_ptr<void> alive)
-        : hub_(hub), subscription_(hub.subscribe(std::move(options))), alive_(std::move(alive)) {}
-    ~HubStream() override { hub_.unsubscribe(subscription_); }
-    HubStream(const HubStream&) = delete;
-    HubStream& operator=(const HubStream&) = delete;
+    HubStream(std::unique_ptr<LiveReader> reader, std::function<void()> wake) : reader_(std::move(reader)) {
+        reader_->begin(std::move(wake));
+    }
 
     Item next() override {
         Item out;
         if (rest_.empty()) {
-            const auto taken = subscription_->take();
+            const auto taken = reader_->take();
             out.lost = taken.lost_before;
             if (taken.batch) rest_ = taken.batch->view();
         }
@@ -98,39 +67,37 @@ class HubStream final : public graphql::RecordStream {
     }
 
  private:
-    sink::Hub& hub_;
-    const std::shared_ptr<sink::Subscription> subscription_;
-    const std::shared_ptr<void> alive_;
+    const std::unique_ptr<LiveReader> reader_;
     std::string_view rest_;
 };
 
 }  // namespace
 
+bool GraphqlSource::stopped() const {
+    return state_.stopping.load(std::memory_order_relaxed) || (stopped_ && stopped_->load(std::memory_order_relaxed));
+}
+
 GraphqlSource::Done GraphqlSource::query(const history::QueryText& text, const history::Receiver& receiver) {
     const history::History* history = state_.services().history;
-    if (!history) return not_kept("no history: it keeps no records");
-    const auto parsed = history::parse_query(text, utc_now());
-    if (!parsed) {
-        const history::QueryError& error = parsed.error();
-        json::object more{{"parameter", error.parameter}};
-        if (error.column != 0) more["column"] = error.column;
-        return wrong(error.show(), "BAD_USER_INPUT", std::move(more));
-    }
-    const Running running;
-    if (running.before >= state_.options->max_queries)
-        return wrong("as many queries as may be are under way; try again when one has ended", "UNAVAILABLE");
-    const auto begun = Clock::now();
-    bool late = false, ended = false;
+    if (!history) return wrong(not_here_problem(no_history));
+    const auto parsed = history::parse_query(text, host::utc_now());
+    if (!parsed) return wrong(problem_of(parsed.error()));
+    const Problem over{
+        .status = 504,
+        .title = "Too long",
+        .detail = fmt::format("the request took more than {} seconds: ask for less, or over REST, where answers are "
+                              "sent as they are found",
+                              longest_graphql_request.count())};
+    if (Clock::now() > until_) return wrong(over);
+    auto place = state_.queries->enter();
+    if (!place) return wrong(too_many_problem("as many queries as may be are under way; try again when one has ended"));
+    bool late = false;
     const auto go_on = [&] {
-        late = late || Clock::now() - begun > longest_graphql_query;
-        return !late && !stopped_.load(std::memory_order_relaxed);
+        late = late || Clock::now() > until_;
+        return !late && !stopped();
     };
     history::Receiver mine;
-    mine.row = [&](std::string_view line) {
-        if (!go_on()) return false;
-        ended = receiver.row && !receiver.row(line);
-        return !ended;
-    };
+    mine.row = [&](std::string_view line) { return go_on() && (!receiver.row || receiver.row(line)); };
     mine.table = [&](const history::Table& table, bool final) {
         return go_on() && (!receiver.table || receiver.table(table, final));
     };
@@ -138,51 +105,57 @@ GraphqlSource::Done GraphqlSource::query(const history::QueryText& text, const h
         return go_on() && (!receiver.progress || receiver.progress(progress));
     };
     const auto done = history->query(*parsed, mine);
-    if (late)
-        return wrong(
-            fmt::format("the query took more than {} seconds: ask for less time, or over REST, where answers are sent as "
-                        "they are found",
-                        longest_graphql_query.count()),
-            "TOO_LONG");
-    if (stopped_) return wrong("nobody waits for the answer any more", "UNAVAILABLE");
-    if (!done) return wrong(done.error(), "UNAVAILABLE");
+    place->done(done && !late && !stopped());
+    if (late) return wrong(over);
+    if (stopped()) return wrong({.status = 503, .detail = "nobody waits for the answer any more"});
+    if (!done) return wrong({.status = 503, .detail = done.error()});
     return *done;
 }
 
-GraphqlSource::Result GraphqlSource::directives(std::string_view kind, std::string_view labels) {
+GraphqlSource::Result GraphqlSource::directives(const graphql::ListText& text) {
     const controller::Directives* directives = state_.services().directives;
-    if (!directives) return not_kept(no_controller);
-    const auto selector = LabelSelector::parse(labels);
-    if (!selector) return wrong("labelSelector: " + selector.error());
+    if (!directives) return wrong(not_here_problem(no_directives));
+    const auto selector = LabelSelector::parse(text.labels);
+    if (!selector) return wrong(parameter_problem("labelSelector", selector.error()));
     json::array out;
-    for (const controller::Stored& stored : directives->list())
-        if ((kind.empty() || directive::name_of(stored.directive.kind) == kind) &&
-            selector->matches(stored.directive.metadata.labels))
-            out.emplace_back(directive_document(stored, state_.services().nodes));
+    size_t states = 0;
+    for (const controller::Stored& stored : directives->list()) {
+        if (out.size() == text.most) break;
+        if ((!text.kind.empty() && directive::name_of(stored.directive.kind) != text.kind) ||
+            directive::identity(stored.directive) <= text.after || !selector->matches(stored.directive.metadata.labels))
+            continue;
+        out.emplace_back(directive_document(stored, state_.services().nodes, text.states));
+        states += states_in(out.back().get_object());
+        if (states > max_page_states && out.size() > 1)
+            return wrong(parameter_problem(
+                "first", fmt::format("these directives have more than {} states on agents: ask for fewer", max_page_states)));
+    }
     return out;
 }
 
 GraphqlSource::Result GraphqlSource::directive(std::string_view kind, std::string_view name) {
     const controller::Directives* directives = state_.services().directives;
-    if (!directives) return not_kept(no_controller);
-    const auto stored = directives->find(directive::kind_by_name(kind).value_or(directive::Kind::metadata), name);
+    if (!directives) return wrong(not_here_problem(no_directives));
+    const auto stored = directives->find(known_kind(kind), name);
     return stored ? json::value(directive_document(*stored, state_.services().nodes)) : json::value(nullptr);
 }
 
-GraphqlSource::Result GraphqlSource::nodes(std::string_view labels) {
+GraphqlSource::Result GraphqlSource::nodes(const graphql::ListText& text) {
     const controller::Nodes* nodes = state_.services().nodes;
-    if (!nodes) return not_kept(no_controller);
-    const auto selector = LabelSelector::parse(labels);
-    if (!selector) return wrong("labelSelector: " + selector.error());
+    if (!nodes) return wrong(not_here_problem(no_nodes));
+    const auto selector = LabelSelector::parse(text.labels);
+    if (!selector) return wrong(parameter_problem("labelSelector", selector.error()));
     json::array out;
-    for (const controller::Node& node : nodes->list())
-        if (selector->matches(node.status.labels)) out.emplace_back(node_document(node));
+    for (const controller::Node& node : nodes->list()) {
+        if (out.size() == text.most) break;
+        if (node.status.name > text.after && selector->matches(node.status.labels)) out.emplace_back(node_document(node));
+    }
     return out;
 }
 
 GraphqlSource::Result GraphqlSource::node(std::string_view name) {
     const controller::Nodes* nodes = state_.services().nodes;
-    if (!nodes) return not_kept(no_controller);
+    if (!nodes) return wrong(not_here_problem(no_nodes));
     const auto found = nodes->find(name);
     return found ? json::value(node_document(*found)) : json::value(nullptr);
 }
@@ -203,82 +176,47 @@ GraphqlSource::Result GraphqlSource::history() {
                         {"lastError", s.last_error.empty() ? json::value(nullptr) : json::value(s.last_error)}};
 }
 
-std::optional<SourceError> GraphqlSource::forbidden(directive::Kind kind, std::string_view action,
-                                                    const std::string& object) const {
-    const auto needed = kind == directive::Kind::plaintext ? controller::Role::plaintext_operator : controller::Role::operator_;
-    if (role_ >= needed) return std::nullopt;
-    const std::string reason = fmt::format("needs the role {}", controller::name_of(needed));
-    if (controller::Audit* audit = state_.services().audit)
-        audit->note({0, who_, std::string(action), object, 0, "refused", reason});
-    return SourceError{reason, "FORBIDDEN", {}};
-}
-
 GraphqlSource::Result GraphqlSource::apply(std::string_view document, bool dry_run) {
     controller::Directives* directives = state_.services().directives;
-    if (!directives) return not_kept(no_controller);
+    if (!directives) return wrong(not_here_problem(no_directives));
     // Who may change nothing at all is not told what is wrong with the document either.
-    if (role_ < controller::Role::operator_) return std::unexpected(*forbidden(directive::Kind::metadata, "apply", "directives"));
+    if (const auto no = refusal_for(state_, who_, role_, directive::Kind::metadata, "apply", "directives"))
+        return wrong({.status = 403, .detail = *no});
     auto parsed = read_documents(document, {}, {directive::Syntax::automatic, state_.services().check_pcap_filter});
-    if (!parsed) return std::unexpected(invalid(parsed.error()));
-    if (parsed->empty()) return wrong("there is no directive in the document", "INVALID_DIRECTIVE");
+    if (!parsed) return wrong(invalid_problem(std::move(parsed.error())));
+    if (parsed->empty()) return wrong({.status = 422, .detail = "there is no directive in the document"});
     for (const auto& one : *parsed)
-        if (auto no = forbidden(one.kind, "apply", directive::identity(one))) return std::unexpected(std::move(*no));
-    // First all as a trial: nothing is stored unless all would be.
+        if (const auto no = refusal_for(state_, who_, role_, one.kind, "apply", directive::identity(one)))
+            return wrong({.status = 403, .detail = *no});
+    const auto applied = apply_all(*directives, *parsed, who_, dry_run);
+    if (!applied) return wrong(problem_of(applied.error(), false));
     json::array out;
-    for (const bool trial : {true, false}) {
-        if (!trial && dry_run) break;
-        out.clear();
-        for (const auto& one : *parsed) {
-            const auto applied = directives->apply(one, who_, trial, {});
-            if (!applied) {
-                SourceError error = refused(applied.error());
-                error.message = fmt::format("{}: {}", directive::identity(one), error.message);
-                if (!trial && !out.empty()) error.message += fmt::format("; {} before it are stored", out.size());
-                return std::unexpected(std::move(error));
-            }
-            out.push_back(json::object{{"change", directive::change_names[static_cast<size_t>(applied->change)]},
-                                       {"directive", directive_document(applied->stored, state_.services().nodes)}});
-        }
-    }
+    for (const auto& [change, stored] : *applied)
+        out.push_back(
+            json::object{{"change", change_name(change)}, {"directive", directive_document(stored, state_.services().nodes)}});
     return out;
 }
 
 GraphqlSource::Result GraphqlSource::remove(std::string_view kind_name, std::string_view name) {
     controller::Directives* directives = state_.services().directives;
-    if (!directives) return not_kept(no_controller);
-    const directive::Kind kind = directive::kind_by_name(kind_name).value_or(directive::Kind::metadata);
-    if (auto no = forbidden(kind, "delete", fmt::format("{}/{}", kind_name, name))) return std::unexpected(std::move(*no));
+    if (!directives) return wrong(not_here_problem(no_directives));
+    const directive::Kind kind = known_kind(kind_name);
+    if (const auto no = refusal_for(state_, who_, role_, kind, "delete",
+                                    fmt::format("{}/{}", kind_name, name.substr(0, controller::audit_text_bytes))))
+        return wrong({.status = 403, .detail = *no});
     const auto removed = directives->remove(kind, name, who_, {});
-    if (!removed) return std::unexpected(refused(removed.error()));
+    if (!removed) return wrong(problem_of(removed.error(), false));
     return json::value(directive_document(*removed, state_.services().nodes));
 }
 
 std::expected<std::unique_ptr<graphql::RecordStream>, SourceError> GraphqlSource::follow(const graphql::FollowText& text,
                                                                                          std::function<void()> wake) {
-    sink::Hub* hub = state_.services().hub;
-    if (!hub) return not_kept("no live records");
-    sink::SubscriptionOptions options;
-    options.queue_bytes = state_.options->subscriber_queue_bytes;
-    options.wake = std::move(wake);
-    if (!text.types.empty()) {
-        options.types.reset();
-        for (const std::string& name : text.types)
-            if (const auto type = record::type_by_name(name)) options.types.set(static_cast<size_t>(*type));
-    }
-    if (!text.keys.empty()) {
-        auto projection = record::Projection::parse(text.keys);
-        if (!projection) return wrong(projection.error());
-        options.projection = *projection;
-    }
-    auto filter = filter::Filter::compile(text.filter);
-    if (!filter)
-        return wrong(fmt::format("filter: column {}: {}", filter.error().column, filter.error().message), "BAD_USER_INPUT",
-                     {{"parameter", "filter"}, {"column", filter.error().column}});
-    options.types &= filter->possible_types();
-    if (!filter->always_true()) options.selector = std::make_unique<FilterSelector>(std::move(*filter));
-    const auto& follow = state_.services().follow;
-    auto alive = follow ? follow({text.filter, text.types, text.keys, who_}) : nullptr;
-    return std::make_unique<HubStream>(*hub, std::move(options), std::move(alive));
+    const Following following{text.filter, text.types, text.keys, who_};
+    auto subscription = subscription_of(*state_.options, following);
+    if (!subscription) return wrong(subscription.error());
+    auto reader = state_.streams->open(state_.services(), following, std::move(*subscription));
+    if (!reader) return wrong(reader.error());
+    return std::make_unique<HubStream>(std::move(*reader), std::move(wake));
 }
 
 }  // namespace cvf::api

@@ -44,6 +44,7 @@ constexpr std::pair<unsigned, std::string_view> problem_docs[] = {
     {409, "It is being changed by others."},
     {412, "If-Match or If-None-Match does not hold."},
     {413, "The body is too large."},
+    {415, "The body's Content-Type is none that is taken here."},
     {422, "The document is invalid; `problems` has everything that is wrong with it."},
     {501, "This process does not have what it takes."},
     {503, "Not now: too much is under way, or what it stands on is gone."},

@@ -1,7 +1,11 @@
 #include "api/problem.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <boost/json.hpp>
+
+#include "record/utf8.h"
 
 namespace cvf::api {
 namespace {
@@ -28,33 +32,61 @@ size_t number_of(const boost::json::object& object, std::string_view key) {
     return value && value->is_int64() && value->get_int64() > 0 ? static_cast<size_t>(value->get_int64()) : 0;
 }
 
-boost::json::object object_of(const directive::Problem& p) {
-    boost::json::object out{{"path", p.path}, {"message", p.message}, {"document", p.document}};
-    if (!p.nearest.empty()) out["nearest"] = p.nearest;
-    if (p.line != 0) out["line"] = p.line;
-    if (p.column != 0) out["column"] = p.column;
-    if (p.expression_column != 0) out["expressionColumn"] = p.expression_column;
-    return out;
+}  // namespace
+
+Problem not_here_problem(std::string_view what) {
+    return {.status = 501, .title = "Not here", .detail = fmt::format("this process has {}", what)};
 }
 
-}  // namespace
+Problem parameter_problem(std::string_view name, std::string detail, size_t column) {
+    return {.status = 400,
+            .title = name == "filter" ? "Bad filter" : "Bad parameter",
+            .detail = std::move(detail),
+            .parameter = std::string(name),
+            .column = column};
+}
+
+Problem too_many_problem(std::string detail) {
+    return {.status = 503, .title = "Too many", .detail = std::move(detail), .retry_after = 5};
+}
+
+Problem invalid_problem(directive::Problems problems) {
+    std::string detail = problems.empty() ? "this is no directive" : problems.front().show();
+    return {.status = 422, .title = "Invalid directive", .detail = std::move(detail), .problems = std::move(problems)};
+}
+
+Problem problem_of(const history::QueryError& error) {
+    return parameter_problem(error.parameter, error.message, error.column);
+}
+
+boost::json::array problems_json(const directive::Problems& problems) {
+    boost::json::array out;
+    for (const directive::Problem& p : problems) {
+        boost::json::object one{
+            {"path", record::valid_utf8(p.path)}, {"message", record::valid_utf8(p.message)}, {"document", p.document}};
+        if (!p.nearest.empty()) one["nearest"] = p.nearest;
+        if (p.line != 0) one["line"] = p.line;
+        if (p.column != 0) one["column"] = p.column;
+        if (p.expression_column != 0) one["expressionColumn"] = p.expression_column;
+        out.emplace_back(std::move(one));
+    }
+    return out;
+}
 
 http::OutgoingResponse to_response(const Problem& problem) {
     boost::json::object body;
     body["type"] = "about:blank";
     body["title"] = problem.title;
     body["status"] = problem.status;
-    if (!problem.detail.empty()) body["detail"] = problem.detail;
-    if (!problem.parameter.empty()) body["parameter"] = problem.parameter;
+    if (!problem.detail.empty()) body["detail"] = record::valid_utf8(problem.detail);
+    if (!problem.parameter.empty()) body["parameter"] = record::valid_utf8(problem.parameter);
     if (problem.column != 0) body["column"] = problem.column;
-    if (!problem.problems.empty()) {
-        boost::json::array& list = body["problems"].emplace_array();
-        for (const directive::Problem& one : problem.problems) list.emplace_back(object_of(one));
-    }
+    if (!problem.problems.empty()) body["problems"] = problems_json(problem.problems);
     http::OutgoingResponse response;
     response.status = problem.status;
     response.content_type = "application/problem+json";
     response.headers.push_back({"Cache-Control", "no-store"});
+    if (problem.retry_after != 0) response.headers.push_back({"Retry-After", std::to_string(problem.retry_after)});
     response.body = boost::json::serialize(body) + "\n";
     return response;
 }

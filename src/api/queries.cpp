@@ -36,11 +36,12 @@ struct Queries::Run {
     std::condition_variable taken;
     std::string ready;
     bool ended = false, broken = false, cancelled = false, finished = false;
+    bool late = false;  // the query's thread
     http::Waker waker;
-    std::shared_ptr<Run> self;      // until the reply
-    std::atomic<bool> over{false};  // its thread does no more
+    std::shared_ptr<Run> self;  // until the reply
 
     void answer(const history::History& history);
+    void abandon();
     bool push();
     bool stopped() {
         const std::lock_guard lock(mutex);
@@ -95,8 +96,9 @@ bool Queries::Run::push() {
         std::exchange(reply, nullptr)(std::move(response));
     }
     std::unique_lock lock(mutex);
-    taken.wait(lock, [&] { return cancelled || ready.size() < limits.waiting_bytes; });
-    if (cancelled) return false;
+    const auto room = [&] { return cancelled || ready.size() < limits.waiting_bytes; };
+    late = !taken.wait_until(lock, begun + limits.longest + limits.slack, room) || late;
+    if (cancelled || !room()) return false;
     ready += making;
     making.clear();
     if (waker) waker();
@@ -104,7 +106,6 @@ bool Queries::Run::push() {
 }
 
 void Queries::Run::answer(const history::History& history) {
-    bool late = false;
     const auto go_on = [&] {
         if (Clock::now() - begun > limits.longest) late = true;
         return !late && !stopped();
@@ -118,7 +119,7 @@ void Queries::Run::answer(const history::History& history) {
     history::Receiver receiver;
     receiver.row = [&](std::string_view line) {
         writer.row(line, making);
-        return !due() || push();
+        return go_on() && (!due() || push());
     };
     receiver.table = [&](const history::Table& table, bool final) {
         writer.table(table, final, making);
@@ -168,42 +169,46 @@ void Queries::Run::answer(const history::History& history) {
     const std::lock_guard lock(mutex);
     ended = true;
     finished = whole && error.empty();
-    broken = !error.empty() && form != Form::events;
+    broken = !whole || (!error.empty() && form != Form::events);
     if (waker) waker();
 }
 
-Queries::~Queries() {
-    {
-        const std::lock_guard lock(mutex_);
-        stopping_ = true;
-        for (Thread& one : threads_) one.run->cancel();
-    }
-    for (Thread& one : threads_) one.thread.join();
+// Without memory there is no answer; nobody is to take what there is of it for whole.
+void Queries::Run::abandon() {
+    reply = nullptr;
+    self.reset();
+    const std::lock_guard lock(mutex);
+    ended = broken = true;
+    if (waker) waker();
+}
+
+std::optional<Queries::Place> Queries::enter() {
+    if (running_.fetch_add(1) < limits_.at_once) return std::optional<Place>(std::in_place, *this);
+    --running_;
+    return std::nullopt;
 }
 
 bool Queries::begin(const history::History& history, history::Query query, Form form, http::Reply reply) {
-    const std::lock_guard lock(mutex_);
-    if (stopping_) return false;
-    if (running_.load() >= limits_.at_once) return false;
-    for (auto at = threads_.begin(); at != threads_.end();) {
-        if (!at->run->over.load(std::memory_order_acquire)) {
-            ++at;
-            continue;
-        }
-        at->thread.join();
-        at = threads_.erase(at);
-    }
+    auto place = enter();
+    if (!place) return false;
     auto run = std::make_shared<Run>(std::move(query), form, std::move(reply), limits_);
     run->self = run;
-    ++running_;
-    std::thread thread = http::quiet_thread("cvf-query", [this, run, &history] {
-        run->answer(history);
-        ++(run->finished ? answered_ : failed_);
-        --running_;
-        run->over.store(true, std::memory_order_release);
-    });
-    threads_.push_back({std::move(run), std::move(thread)});
-    return true;
+    const bool begun = threads_.begin(
+        "cvf-query",
+        [run, &history, place = std::make_shared<Place>(std::move(*place))] {
+            try {
+                run->answer(history);
+            } catch (const std::exception&) {
+                run->abandon();
+            }
+            place->done(run->finished);
+        },
+        [run] { run->cancel(); });
+    if (!begun) {
+        run->reply = nullptr;
+        run->self.reset();
+    }
+    return begun;
 }
 
 }  // namespace cvf::api

@@ -4,18 +4,18 @@
 // and an error that comes before anything was sent is a problem document; later the connection is cut, so that nobody takes half
 // an answer for all of it.
 //
-// Thread rule: begin() on any thread. The destructor tells all to stop and waits for them.
+// GraphQL, which sends nothing while it asks, makes its queries by itself, but takes a place among these.
+//
+// Thread rule: any. The destructor tells all to stop and waits for them.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <list>
 #include <memory>
-#include <mutex>
-#include <thread>
 
 #include "api/answer_writer.h"
+#include "api/threads.h"
 #include "history/history.h"
 #include "http/server.h"
 
@@ -24,17 +24,32 @@ namespace cvf::api {
 struct QueryLimits {
     size_t at_once = 4;
     std::chrono::seconds longest{300};
+    std::chrono::seconds slack{30};      // beyond that, for a client that takes its last piece slowly
     size_t waiting_bytes = 1024 * 1024;  // made and not yet read by the client, of each
 };
 
 class Queries {
  public:
     explicit Queries(QueryLimits limits) : limits_(limits) {}
-    ~Queries();
-    Queries(const Queries&) = delete;
-    Queries& operator=(const Queries&) = delete;
+    // A place among those under way, given back by its destructor.
+    class Place {
+     public:
+        explicit Place(Queries& of) : of_(&of) {}
+        Place(Place&& o) noexcept : of_(std::exchange(o.of_, nullptr)) {}
+        ~Place() {
+            if (of_) --of_->running_;
+        }
+        Place(const Place&) = delete;
+        Place& operator=(Place&&) = delete;
+        void done(bool good) { ++(good ? of_->answered_ : of_->failed_); }
 
-    // False: too many are under way, and `reply` will not be called.
+     private:
+        Queries* of_;
+    };
+    // Nothing: too many are under way.
+    std::optional<Place> enter();
+
+    // False: too many are under way, or there is no thread for it, and `reply` will not be called.
     bool begin(const history::History& history, history::Query query, Form form, http::Reply reply);
     size_t running() const { return running_.load(std::memory_order_relaxed); }
     uint64_t answered() const { return answered_.load(std::memory_order_relaxed); }
@@ -43,17 +58,10 @@ class Queries {
  private:
     struct Run;
     class Source;
-    struct Thread {
-        std::shared_ptr<Run> run;
-        std::thread thread;
-    };
-
     const QueryLimits limits_;
-    std::mutex mutex_;
-    std::list<Thread> threads_;
-    bool stopping_ = false;
     std::atomic<size_t> running_{0};
     std::atomic<uint64_t> answered_{0}, failed_{0};
+    Threads threads_;  // the first to go
 };
 
 }  // namespace cvf::api

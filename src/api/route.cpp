@@ -24,7 +24,7 @@ const std::vector<Route>& table() {
     static const std::vector<Route> all = [] {
         std::vector<Route> out;
         for (const auto part : {service_routes(), directive_routes(), node_routes(), record_routes(), query_routes(),
-                                audit_routes(), graphql_routes()})
+                                audit_routes(), graphql_routes(), page_routes()})
             out.insert(out.end(), part.begin(), part.end());
         return out;
     }();

@@ -41,7 +41,7 @@ struct Route {
     std::string_view method;
     std::string_view path;                 // "{…}" stands for one segment
     std::optional<controller::Role> role;  // at least; nothing: anybody
-    bool waits = false;
+    bool waits = false;                    // runs on a worker
     http::OutgoingResponse (*handle)(const Call&) = nullptr;
     std::string_view id, tag, summary;
     std::string_view doc;
@@ -50,6 +50,8 @@ struct Route {
     std::span<const Content> request;         // empty: no body
     std::span<const Answer> answers;          // good ones
     std::span<const unsigned> problems = {};  // statuses of bad ones besides those that every route has
+    bool upgrades = false;                    // to a WebSocket, over which the client may say who it is
+    std::string_view page = {};               // the file that browsers are shown who ask for this path as a page
 };
 
 std::span<const Route> routes();

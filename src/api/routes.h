@@ -14,6 +14,12 @@ std::span<const Route> record_routes();
 std::span<const Route> query_routes();
 std::span<const Route> audit_routes();
 std::span<const Route> graphql_routes();
+std::span<const Route> page_routes();
+
+// Changing directives; routes_change.cpp.
+http::OutgoingResponse apply_one(const Call& call);      // PUT
+http::OutgoingResponse apply_several(const Call& call);  // POST
+http::OutgoingResponse remove_one(const Call& call);     // DELETE
 
 // Parameters that several have.
 inline constexpr Parameter limit_parameter{"limit", R"({"type": "integer", "minimum": 1, "maximum": 1000, "default": 500})",

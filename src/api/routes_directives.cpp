@@ -6,6 +6,7 @@
 #include "api/change.h"
 #include "api/condition.h"
 #include "api/documents.h"
+#include "api/looks.h"
 #include "api/paging.h"
 #include "api/routes.h"
 #include "api/watchers.h"
@@ -20,6 +21,9 @@ struct Choice {
     DocumentFields fields;
 
     bool chosen(const directive::Directive& d) const { return (!kind || d.kind == *kind) && labels.matches(d.metadata.labels); }
+    boost::json::object document(const controller::Stored& stored, const controller::Nodes* nodes) const {
+        return fields.cut(directive_document(stored, nodes, fields.want({"status", "nodes"})));
+    }
 };
 
 std::expected<Choice, Problem> choice_of(const Call& call) {
@@ -55,30 +59,41 @@ std::string mark_of(const controller::Stored& stored, const controller::Nodes* n
 http::OutgoingResponse watch(const Call& call, Choice choice) {
     controller::Directives& directives = *call.services().directives;
     controller::Nodes* nodes = call.services().nodes;
+    using Shared = Look<controller::Stored>;
+    const auto chosen = std::make_shared<const Choice>(std::move(choice));
     WatchSource::Subject subject;
-    subject.list = [&directives, nodes, choice = std::make_shared<const Choice>(std::move(choice))] {
-        std::vector<WatchSource::Item> out;
-        for (controller::Stored& stored : directives.list()) {
-            if (!choice->chosen(stored.directive)) continue;
-            std::string key = directive::identity(stored.directive), mark = mark_of(stored, nodes);
-            out.push_back({std::move(key), std::move(mark), [choice, nodes, stored = std::move(stored)] {
-                               return boost::json::serialize(choice->fields.cut(directive_document(stored, nodes)));
-                           }});
-        }
-        return out;
+    subject.look = [&directives, nodes, chosen, looks = &call.state.watches->directives](WatchSource::Clock::time_point now) {
+        const uint64_t version = directives.version() + (nodes ? nodes->version() : 0);
+        const auto look = looks->at(now, version, [&] {
+            Shared made;
+            made.complete = directives.ready();
+            for (controller::Stored& stored : directives.list()) {
+                std::string key = directive::identity(stored.directive), mark = mark_of(stored, nodes);
+                made.items.push_back({std::move(key), std::move(mark), std::move(stored)});
+            }
+            return made;
+        });
+        WatchSource::Seen seen{look, {}, look->complete, look->version == version, look->next};
+        for (size_t i = 0; i < look->items.size(); ++i)
+            if (const auto& item = look->items[i]; chosen->chosen(item.thing.directive))
+                seen.items.push_back({item.key, item.mark, i});
+        return seen;
+    };
+    subject.data = [nodes, chosen](const WatchSource::Seen& seen, size_t number) {
+        const auto& stored = static_cast<const Shared*>(seen.look.get())->items[number].thing;
+        return boost::json::serialize(chosen->document(stored, nodes));
     };
     subject.subscribe = [&directives, nodes](const http::Waker& waker) {
         std::vector handles{directives.listen([waker](const controller::Event&) { waker(); })};
         if (nodes) handles.push_back(nodes->listen([waker](const controller::Node&) { waker(); }));
         return handles;
     };
-    subject.ready = [&directives] { return directives.ready(); };
     return watch_response(call, std::move(subject));
 }
 
 http::OutgoingResponse list(const Call& call) {
     const controller::Directives* directives = call.services().directives;
-    if (!directives) return no_directives();
+    if (!directives) return not_here(no_directives);
     auto choice = choice_of(call);
     if (!choice) return bad_parameter(choice.error().parameter, choice.error().detail);
     const auto watching = flag_of(call.parameter("watch").value_or("false"));
@@ -90,7 +105,8 @@ http::OutgoingResponse list(const Call& call) {
     const std::string tag = weak_tag(call.state.instance, version);
     const auto tagged = [&](http::OutgoingResponse response) {
         response.headers.push_back({"ETag", tag});
-        response.headers.push_back({"Cache-Control", "no-cache"});
+        // A cache that kept it would show the status as it was then for as long as the documents are the same.
+        response.headers.push_back({"Cache-Control", "no-store"});
         return response;
     };
     if (lists_tag(call.header("If-None-Match"), tag, true)) {
@@ -101,14 +117,17 @@ http::OutgoingResponse list(const Call& call) {
     boost::json::array items;
     boost::json::object metadata{{"version", fmt::format("{}", version)}};
     std::string last;
+    size_t states = 0;
     for (const controller::Stored& stored : directives->list()) {
         std::string key = directive::identity(stored.directive);
         if (key <= page->after || !choice->chosen(stored.directive)) continue;
-        if (items.size() == page->limit) {
+        if (items.size() == page->limit || states > max_page_states) {
             metadata["continue"] = continue_token(last);
             break;
         }
-        items.emplace_back(choice->fields.cut(directive_document(stored, call.services().nodes)));
+        auto document = directive_document(stored, call.services().nodes, choice->fields.want({"status", "nodes"}));
+        states += states_in(document);
+        items.emplace_back(choice->fields.cut(document));
         last = std::move(key);
     }
     return tagged(
@@ -117,7 +136,7 @@ http::OutgoingResponse list(const Call& call) {
 
 http::OutgoingResponse one(const Call& call) {
     const controller::Directives* directives = call.services().directives;
-    if (!directives) return no_directives();
+    if (!directives) return not_here(no_directives);
     const auto kind = kind_of(call.names[0]);
     if (!kind) return to_response({.status = 404, .title = "Not found", .detail = no_kind(call.names[0])});
     const auto fields = DocumentFields::parse(call.parameter("fields").value_or(""), directive_roots);
@@ -131,14 +150,14 @@ http::OutgoingResponse one(const Call& call) {
     const std::string tag = strong_tag(stored->revision);
     if (lists_tag(call.header("If-None-Match"), tag, true)) {
         response.status = 304;
-    } else if (call.accepts("application/yaml") && !call.accepts("application/json")) {
+    } else if (call.preferred({"application/json", "application/yaml"}) == "application/yaml") {
         response.content_type = "application/yaml";
         response.body = directive::to_yaml(stored->directive);
     } else {
         response = json_response(fields->cut(directive_document(*stored, call.services().nodes)));
     }
     response.headers.push_back({"ETag", tag});
-    response.headers.push_back({"Cache-Control", "no-cache"});
+    response.headers.push_back({"Cache-Control", "no-store"});  // see list()
     response.headers.push_back({"Vary", "Accept"});
     return response;
 }
@@ -184,8 +203,8 @@ constexpr Answer post_answers[] = {{200, "What became of each, in order.", sever
 constexpr Answer delete_answers[] = {{200, "What was there.", changed_content, ""}};
 constexpr unsigned list_problems[] = {400, 501, 503};
 constexpr unsigned one_problems[] = {400, 404, 501};
-constexpr unsigned put_problems[] = {400, 404, 409, 412, 413, 422, 501, 503};
-constexpr unsigned post_problems[] = {400, 409, 413, 422, 501, 503};
+constexpr unsigned put_problems[] = {400, 404, 409, 412, 413, 415, 422, 501, 503};
+constexpr unsigned post_problems[] = {400, 409, 413, 415, 422, 501, 503};
 constexpr unsigned delete_problems[] = {404, 409, 412, 501, 503};
 
 }  // namespace

@@ -6,42 +6,60 @@
 #include "api/graphql_channel.h"
 #include "api/graphql_source.h"
 #include "api/routes.h"
+#include "api/watchers.h"
 #include "graphql/over_http.h"
 #include "graphql/transport_ws.h"
+#include "http/header.h"
 
 namespace cvf::api {
 namespace {
 
 http::OutgoingResponse websocket(const Call& call) {
-    const auto protocols = split_commas(call.header("Sec-WebSocket-Protocol"));
+    const auto protocols = http::list_items(call.header("Sec-WebSocket-Protocol"));
     if (std::ranges::find(protocols, graphql::transport_protocol) == protocols.end())
         return to_response(
             {.title = "Bad request", .detail = fmt::format("the WebSocket's protocol is {}", graphql::transport_protocol)});
-    State& state = call.state;
-    if (state.watchers.fetch_add(1) >= state.options->max_watchers) {
-        --state.watchers;
-        return too_many(fmt::format("{} watches are open, and no more are allowed", state.options->max_watchers));
-    }
-    std::shared_ptr<void> alive(nullptr, [&state](void*) { --state.watchers; });
+    // Who has not said yet who it is takes no seat from those who have.
+    std::shared_ptr<void> seat;
+    if (call.role && !(seat = take_watcher(call.state))) return to_response(no_watcher(call.state));
     http::OutgoingResponse response;
     response.protocol = graphql::transport_protocol;
-    response.channel = make_graphql_channel(state, call.who, call.role.value_or(controller::Role::viewer), std::move(alive));
+    response.channel = make_graphql_channel(call.state, {std::string(call.header("Authorization")), call.client_name, call.peer},
+                                            std::move(seat));
+    return response;
+}
+
+http::OutgoingResponse made(const Call& call) {
+    const graphql::HttpRequest request{call.method == "HEAD" ? "GET" : std::string_view(call.method), call.header("Content-Type"),
+                                       call.header("Accept"), call.body, call.target.query};
+    GraphqlSource source(call.state, call.who, call.role.value_or(controller::Role::viewer));
+    graphql::HttpResponse answer = graphql::answer_http(graphql::fabric_schema(), request, source, {});
+    http::OutgoingResponse response;
+    response.status = answer.status;
+    response.content_type = std::move(answer.content_type);
+    response.body = std::move(answer.body);
+    response.headers.push_back({"Cache-Control", "no-store"});
+    response.headers.push_back({"Vary", "Accept"});
+    if (!answer.allow.empty()) response.headers.push_back({"Allow", std::move(answer.allow)});
     return response;
 }
 
 http::OutgoingResponse answer(const Call& call) {
-    if (!call.header("Upgrade").empty()) return websocket(call);
-    graphql::HttpRequest request{call.method == "HEAD" ? "GET" : std::string_view(call.method), call.header("Content-Type"),
-                                 call.header("Accept"), call.body, call.target.query};
-    GraphqlSource source(call.state, call.who, call.role.value_or(controller::Role::viewer));
-    graphql::HttpResponse made = graphql::answer_http(graphql::fabric_schema(), request, source, {});
+    // Not any Upgrade: clients of HTTP/2 offer h2c with everything they ask.
+    if (call.upgrade && call.method == "GET") return websocket(call);
     http::OutgoingResponse response;
-    response.status = made.status;
-    response.content_type = std::move(made.content_type);
-    response.body = std::move(made.body);
-    response.headers.push_back({"Cache-Control", "no-store"});
-    response.headers.push_back({"Vary", "Accept"});
-    if (!made.allow.empty()) response.headers.push_back({"Allow", std::move(made.allow)});
+    response.later = [call](const http::Reply& reply) {
+        const bool taken = call.state.graphql->submit([call, reply] {
+            http::OutgoingResponse out;
+            try {
+                out = made(call);
+            } catch (const std::exception&) {
+                out = to_response({.status = 500, .title = "Internal error"});
+            }
+            reply(std::move(out));
+        });
+        if (!taken) reply(too_many("as many requests as may wait are waiting; try again"));
+    };
     return response;
 }
 
@@ -68,21 +86,26 @@ std::span<const Route> graphql_routes() {
         {"GET",
          "/graphql",
          controller::Role::viewer,
-         true,
+         false,
          answer,
          "graphqlQuery",
          "graphql",
          "A GraphQL query, or a WebSocket",
-         "As GraphQL over HTTP says. With an upgrade to the protocol graphql-transport-ws: subscriptions and the rest.",
+         "As GraphQL over HTTP says. With an upgrade to the protocol graphql-transport-ws: subscriptions and the rest; who can't "
+         "send a token with that sends `authorization` in its `connection_init`. A browser that asks for text/html and no query "
+         "is "
+         "shown GraphiQL, if this was built with it.",
          parameters,
          "Accept",
          {},
          answers,
-         problems},
+         problems,
+         true,
+         "graphiql.html"},
         {"POST",
          "/graphql",
          controller::Role::viewer,
-         true,
+         false,
          answer,
          "graphql",
          "graphql",

@@ -3,7 +3,9 @@
 
 #include <boost/json.hpp>
 
+#include "api/change.h"
 #include "api/documents.h"
+#include "api/looks.h"
 #include "api/paging.h"
 #include "api/routes.h"
 #include "api/watch_source.h"
@@ -11,8 +13,6 @@
 
 namespace cvf::api {
 namespace {
-
-constexpr std::string_view missing = "no view of nodes: only a controller has one";
 
 struct Choice {
     LabelSelector labels;
@@ -29,28 +29,40 @@ std::expected<Choice, Problem> choice_of(const Call& call) {
 
 http::OutgoingResponse watch(const Call& call, Choice choice) {
     controller::Nodes& nodes = *call.services().nodes;
+    using Shared = Look<controller::Node>;
+    const auto chosen = std::make_shared<const Choice>(std::move(choice));
     WatchSource::Subject subject;
-    subject.list = [&nodes, choice = std::make_shared<const Choice>(std::move(choice))] {
-        std::vector<WatchSource::Item> out;
-        for (controller::Node& node : nodes.list()) {
-            if (!choice->labels.matches(node.status.labels)) continue;
-            std::string key = node.status.name, mark = fmt::format("{} {}", node.status.sent, node.lost);
-            out.push_back({std::move(key), std::move(mark), [choice, node = std::move(node)] {
-                               return boost::json::serialize(choice->fields.cut(node_document(node)));
-                           }});
-        }
-        return out;
+    subject.look = [&nodes, chosen, looks = &call.state.watches->nodes](WatchSource::Clock::time_point now) {
+        const uint64_t version = nodes.version();
+        const auto look = looks->at(now, version, [&] {
+            Shared made;
+            made.complete = nodes.ready();
+            for (controller::Node& node : nodes.list()) {
+                std::string key = node.status.name,
+                            mark = fmt::format("{} {} {}", node.status.sent, node.lost, node.namesakes.size());
+                made.items.push_back({std::move(key), std::move(mark), std::move(node)});
+            }
+            return made;
+        });
+        WatchSource::Seen seen{look, {}, look->complete, look->version == version, look->next};
+        for (size_t i = 0; i < look->items.size(); ++i)
+            if (const auto& item = look->items[i]; chosen->labels.matches(item.thing.status.labels))
+                seen.items.push_back({item.key, item.mark, i});
+        return seen;
+    };
+    subject.data = [chosen](const WatchSource::Seen& seen, size_t number) {
+        return boost::json::serialize(
+            chosen->fields.cut(node_document(static_cast<const Shared*>(seen.look.get())->items[number].thing)));
     };
     subject.subscribe = [&nodes](http::Waker waker) {
         return std::vector{nodes.listen([waker = std::move(waker)](const controller::Node&) { waker(); })};
     };
-    subject.ready = [&nodes] { return nodes.ready(); };
     return watch_response(call, std::move(subject));
 }
 
 http::OutgoingResponse list(const Call& call) {
     const controller::Nodes* nodes = call.services().nodes;
-    if (!nodes) return not_here(missing);
+    if (!nodes) return not_here(no_nodes);
     auto choice = choice_of(call);
     if (!choice) return bad_parameter(choice.error().parameter, choice.error().detail);
     const auto watching = flag_of(call.parameter("watch").value_or("false"));
@@ -77,7 +89,7 @@ http::OutgoingResponse list(const Call& call) {
 
 http::OutgoingResponse one(const Call& call) {
     const controller::Nodes* nodes = call.services().nodes;
-    if (!nodes) return not_here(missing);
+    if (!nodes) return not_here(no_nodes);
     const auto fields = DocumentFields::parse(call.parameter("fields").value_or(""), node_roots);
     if (!fields) return bad_parameter("fields", fields.error());
     const auto node = nodes->find(call.names[0]);

@@ -1,34 +1,30 @@
 // GET /api/v1/query: what the history has.
 #include <fmt/format.h>
 
-#include <ctime>
 #include <memory>
 
+#include "api/change.h"
 #include "api/paging.h"
 #include "api/queries.h"
 #include "api/routes.h"
+#include "host/clock.h"
 
 namespace cvf::api {
 namespace {
 
-int64_t utc_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
-
 // Nothing: `format` is none of them.
 std::optional<Form> form_of(const Call& call) {
     if (const auto name = call.parameter("format")) return form_by_name(*name);
-    if (call.accepts("text/event-stream")) return Form::events;
-    if (call.accepts("application/x-ndjson")) return Form::ndjson;
-    if (call.accepts("text/csv")) return Form::csv;
-    return Form::json;
+    const auto media = call.preferred({"application/json", "text/event-stream", "application/x-ndjson", "text/csv"});
+    return media == "text/event-stream"      ? Form::events
+           : media == "application/x-ndjson" ? Form::ndjson
+           : media == "text/csv"             ? Form::csv
+                                             : Form::json;
 }
 
 http::OutgoingResponse query(const Call& call) {
     const history::History* history = call.services().history;
-    if (!history) return not_here("no history: it keeps no records");
+    if (!history) return not_here(no_history);
     const auto form = form_of(call);
     if (!form) return bad_parameter("format", "format is json, ndjson, csv or events");
     std::vector<std::pair<std::string, std::string>> asked;
@@ -43,10 +39,11 @@ http::OutgoingResponse query(const Call& call) {
         asked.emplace_back("after", std::move(*position));
     }
     const auto text = history::query_text(asked);
-    auto parsed = text ? history::parse_query(*text, utc_now()) : std::unexpected(text.error());
+    auto parsed = text ? history::parse_query(*text, host::utc_now()) : std::unexpected(text.error());
     if (!parsed) {
-        const auto& error = parsed.error();
-        return bad_parameter(error.parameter == "after" ? "continue" : error.parameter, error.message, error.column);
+        history::QueryError error = parsed.error();
+        if (error.parameter == "after") error.parameter = "continue";
+        return to_response(problem_of(error));
     }
     http::OutgoingResponse response;
     if (call.method == "HEAD") {

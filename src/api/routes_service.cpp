@@ -3,9 +3,10 @@
 
 #include <boost/json.hpp>
 
+#include "api/authentication.h"
+#include "api/live.h"
 #include "api/openapi.h"
 #include "api/queries.h"
-#include "api/record_stream.h"
 #include "api/routes.h"
 #include "directive/schema.h"
 #include "record/fields.h"
@@ -73,13 +74,17 @@ http::OutgoingResponse metrics(const Call& call) {
     counter("cvf_api_tls_handshakes_failed_total", "TLS handshakes that failed.", stats.handshakes_failed);
     counter("cvf_api_tls_reloads_total", "Certificates read anew.", stats.reloads);
     counter("cvf_api_tls_reloads_failed_total", "New certificates that could not be used.", stats.reloads_failed);
-    gauge("cvf_api_subscribers", "Streams of live records open now.", state.streams->open());
-    gauge("cvf_api_watchers", "Watches of directives and nodes open now.", state.watchers.load());
+    gauge("cvf_api_subscribers", "Streams of live records open now.", state.streams->count());
+    gauge("cvf_api_watchers", "Watches of directives and nodes, and WebSockets, open now.", state.watchers.load());
     gauge("cvf_api_queries", "Queries of the history under way.", state.queries->running());
     counter("cvf_api_queries_answered_total", "Queries answered.", state.queries->answered());
     counter("cvf_api_queries_failed_total", "Queries that failed, took too long, or whose client went.", state.queries->failed());
     counter("cvf_api_records_sent_total", "Records handed to streams.", state.streams->sent());
     counter("cvf_api_records_lost_total", "Records left out of streams whose client read too slowly.", state.streams->lost());
+    counter("cvf_api_roles_reloads_failed_total", "Changes of the roles file that could not be used.",
+            state.authentication->failed_reloads());
+    if (state.services().audit)
+        counter("cvf_audit_lost_total", "Entries of the audit trail that are on no bus.", state.services().audit->lost());
     all.push_back(refusals(state));
     http::OutgoingResponse response;
     response.content_type = metrics_content_type;

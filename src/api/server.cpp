@@ -5,13 +5,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <expected>
 
 #include "api/authentication.h"
 #include "api/call.h"
+#include "api/change.h"
+#include "api/live.h"
+#include "api/looks.h"
+#include "api/pages.h"
 #include "api/queries.h"
-#include "api/record_stream.h"
 #include "api/route.h"
+#include "api/threads.h"
 #include "api/token.h"
+#include "graphql/over_http.h"
+#include "http/header.h"
 #include "record/nearest.h"
 
 namespace cvf::api {
@@ -20,9 +27,19 @@ namespace {
 using http::IncomingRequest;
 using http::OutgoingResponse;
 
-// Attempts that a role forbids go into the audit trail, but not so many that they wash out what is in it.
-constexpr uint64_t audited_refusals = 10;
-constexpr auto audited_in = std::chrono::minutes(1);
+// A page of another site may make a browser send what it likes to us, and with it, by itself, the user's certificate. What it
+// can't do is to forge Origin (RFC 6454). Without Origin it is no page.
+bool foreign(const IncomingRequest& request, bool certificate) {
+    std::string_view origin = request.header("Origin");
+    if (origin.empty()) return false;
+    if (origin.starts_with("https://"))
+        origin.remove_prefix(8);
+    else if (origin.starts_with("http://") && !certificate)
+        origin.remove_prefix(7);
+    else
+        return true;
+    return !http::same_word(origin, request.header("Host"));
+}
 
 class ApiServer final : public Server {
  public:
@@ -30,12 +47,20 @@ class ApiServer final : public Server {
         : options_(std::move(options)),
           token_(std::move(token)),
           authentication_(token_, std::move(roles)),
-          queries_({options_.max_queries, options_.query_time}) {
+          streams_(options_.max_subscribers),
+          queries_(
+              {options_.max_queries, options_.query_time, std::chrono::ceil<std::chrono::seconds>(options_.limits.write_time)}),
+          graphql_(std::max<size_t>(options_.limits.workers, 2) - 1, options_.limits.waiting_work) {
         state_.options = &options_;
+        state_.authentication = &authentication_;
         state_.streams = &streams_;
+        state_.watches = &watches_;
         state_.queries = &queries_;
+        state_.threads = &threads_;
+        state_.graphql = &graphql_;
     }
     ~ApiServer() override {
+        state_.stopping = true;
         state_.server = nullptr;
         http_.reset();
         if (!token_written_) return;
@@ -49,7 +74,8 @@ class ApiServer final : public Server {
         if (!instance) return instance.error();
         state_.instance = instance->substr(0, 12);
         auto server = http::Server::start(
-            options_.listen, [this](const IncomingRequest& request) { return handle(request); }, options_.limits, options_.tls);
+            options_.listen, [this](const IncomingRequest& request) { return handle(request); }, options_.limits, options_.tls,
+            [this](const IncomingRequest& head) { return refusal(head); });
         if (!server) return server.error();
         http_ = std::move(*server);
         state_.server = http_.get();
@@ -64,39 +90,97 @@ class ApiServer final : public Server {
     const std::string& token() const override { return token_; }
 
  private:
-    OutgoingResponse handle(const IncomingRequest& request) {
+    // Where a request goes, and who asks.
+    struct Admitted {
+        const Route* route = nullptr;
+        std::vector<std::string> names;
+        std::optional<controller::Identity> who;  // of a public route nobody; likewise of a WebSocket that will say it later
+        bool page = false;                        // it is a browser's user who is to see the route's page
+    };
+
+    std::expected<Admitted, OutgoingResponse> admit(const IncomingRequest& request) {
         Found found = find_route(request.method, request.target.path);
         if (found.methods.empty())
-            return done(to_response({.status = 404,
-                                     .title = "Not found",
-                                     .detail = "there is no such path; GET /api/v1/openapi.json tells what there is"}),
-                        "path");
+            return std::unexpected(
+                done(to_response({.status = 404,
+                                  .title = "Not found",
+                                  .detail = "there is no such path; GET /api/v1/openapi.json tells what there is"}),
+                     "path"));
         if (!found.route) {
             std::string allow = fmt::format("{}", fmt::join(found.methods, ", "));
             if (std::ranges::find(found.methods, "GET") != found.methods.end()) allow += ", HEAD";
             auto response =
                 to_response({.status = 405, .title = "Method not allowed", .detail = fmt::format("it takes {} only", allow)});
             response.headers.push_back({"Allow", allow});
-            return done(std::move(response), "method");
+            return std::unexpected(done(std::move(response), "method"));
         }
-        const Route& route = *found.route;
+        Admitted out{found.route, std::move(found.names), {}};
+        out.page = find_asset(out.route->page) &&
+                   graphql::wants_page({request.method, {}, request.header("Accept"), {}, request.target.query}) &&
+                   !request.upgrade;
+        if (!out.route->role || out.page) return out;
+        const std::string_view authorization = request.header("Authorization");
+        out.who = authentication_.identify(authorization, request.client_name);
+        const bool upgrade = request.upgrade && out.route->upgrades;
+        const bool by_certificate = out.who && authorization.empty();
+        if ((upgrade || by_certificate) && foreign(request, by_certificate)) {
+            state_.refused(403, "origin");
+            return std::unexpected(
+                done(to_response({.status = 403, .title = "Forbidden", .detail = "a page of another site may not ask this"}),
+                     "origin"));
+        }
+        if (!out.who && !(upgrade && authorization.empty())) return std::unexpected(unauthorized(request));
+        if (out.who && out.who->role < *out.route->role) {
+            const std::string_view method = out.route->method;
+            note_refusal(state_, who_of(*out.who, request), *out.route->role,
+                         method == "DELETE" ? "delete"
+                         : method == "GET"  ? ""
+                                            : "apply",
+                         fmt::format("{}", fmt::join(out.names, "/")));
+            return std::unexpected(done(to_response({.status = 403, .title = "Forbidden"}), "role"));
+        }
+        return out;
+    }
+
+    static controller::Who who_of(const controller::Identity& who, const IncomingRequest& request) {
+        return {who.name, std::string(controller::name_of(who.role)), std::string(request.peer)};
+    }
+
+    std::optional<OutgoingResponse> refusal(const IncomingRequest& head) {
+        auto admitted = admit(head);
+        return admitted ? std::nullopt : std::optional(std::move(admitted.error()));
+    }
+
+    OutgoingResponse handle(const IncomingRequest& request) {
+        auto admitted = admit(request);
+        if (!admitted) return std::move(admitted.error());
+        const Route& route = *admitted->route;
         Call call{.state = state_,
                   .method = std::string(request.method),
                   .target = request.target,
                   .headers = request.headers,
                   .body = std::string(request.body),
-                  .names = std::move(found.names)};
-        if (route.role) {
-            auto who = authentication_.identify(request.header("authorization"), request.client_name);
-            if (!who) return unauthorized(request);
-            call.who = {who->name, std::string(controller::name_of(who->role)), std::string(request.peer)};
-            call.role = who->role;
-            if (who->role < *route.role) return forbidden(call, route);
+                  .names = std::move(admitted->names),
+                  .client_name = std::string(request.client_name),
+                  .peer = std::string(request.peer),
+                  .upgrade = request.upgrade};
+        if (admitted->who) {
+            call.who = who_of(*admitted->who, request);
+            call.role = admitted->who->role;
         }
+        if (admitted->page) return done(asset_response(call, route.page), route.id);
         if (auto wrong = check_parameters(call, route)) return done(std::move(*wrong), "parameter");
-        if (!route.waits) return done(route.handle(call), route.id);
+        if (route.waits) {
+            OutgoingResponse promise;
+            promise.work = [this, &route, call = std::move(call)] { return done(route.handle(call), route.id); };
+            return promise;
+        }
+        auto response = route.handle(call);
+        if (!response.later) return done(std::move(response), route.id);
         OutgoingResponse promise;
-        promise.work = [this, &route, call = std::move(call)] { return done(route.handle(call), route.id); };
+        promise.later = [this, &route, later = std::move(response.later)](const http::Reply& reply) {
+            later([this, &route, reply](OutgoingResponse answer) { reply(done(std::move(answer), route.id)); });
+        };
         return promise;
     }
 
@@ -108,19 +192,6 @@ class ApiServer final : public Server {
                          .detail = given ? "" : fmt::format("a bearer token is needed: it stands in {}", options_.token_file)});
         response.headers.push_back({"WWW-Authenticate", "Bearer realm=\"cvf\""});
         return done(std::move(response), given ? "wrong token" : "no token");
-    }
-
-    OutgoingResponse forbidden(const Call& call, const Route& route) {
-        const auto now = std::chrono::steady_clock::now();
-        if (now - audited_since_ > audited_in) {
-            audited_since_ = now;
-            audited_ = 0;
-        }
-        if (options_.services.audit && audited_++ < audited_refusals)
-            options_.services.audit->note({0, call.who, std::string(route.method == "DELETE" ? "delete" : "apply"),
-                                           fmt::format("{}", fmt::join(call.names, "/")), 0, "refused",
-                                           fmt::format("needs the role {}", controller::name_of(*route.role))});
-        return done(to_response({.status = 403, .title = "Forbidden"}), "role");
     }
 
     static std::optional<OutgoingResponse> check_parameters(const Call& call, const Route& route) {
@@ -137,9 +208,10 @@ class ApiServer final : public Server {
         return std::nullopt;
     }
 
-    // What all answers have, and the count of those that are refusals. Any thread.
+    // What all answers have, and the count of those that are refusals; a 403 is counted by who decides it, for GraphQL has
+    // others. Any thread.
     OutgoingResponse done(OutgoingResponse response, std::string_view reason) {
-        if (response.status >= 400) state_.refused(response.status, std::string(reason));
+        if (response.status >= 400 && response.status != 403) state_.refused(response.status, std::string(reason));
         response.headers.push_back({"X-Content-Type-Options", "nosniff"});
         return response;
     }
@@ -148,10 +220,11 @@ class ApiServer final : public Server {
     const std::string token_;
     const Authentication authentication_;
     State state_;
-    Streams streams_;       // the API's thread
-    uint64_t audited_ = 0;  // likewise
-    std::chrono::steady_clock::time_point audited_since_{};
+    Streams streams_;  // the API's thread
+    Watches watches_;  // likewise
     Queries queries_;
+    Threads threads_;
+    http::Workers graphql_;
     std::unique_ptr<http::Server> http_;  // the first to go: all else is used by it
     bool token_written_ = false;
 };

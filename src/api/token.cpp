@@ -75,15 +75,4 @@ bool same_token(std::string_view given, std::string_view wanted) {
     return difference == 0;
 }
 
-bool authorized(std::string_view authorization, std::string_view token) {
-    constexpr std::string_view scheme = "Bearer ";
-    if (authorization.size() <= scheme.size()) return false;
-    auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-    for (size_t i = 0; i < scheme.size(); i++)
-        if (lower(authorization[i]) != lower(scheme[i])) return false;
-    authorization.remove_prefix(scheme.size());
-    while (authorization.starts_with(' ')) authorization.remove_prefix(1);
-    return same_token(authorization, token);
-}
-
 }  // namespace cvf::api

@@ -26,7 +26,4 @@ std::expected<std::string, std::string> read_token_file(const std::string& path)
 // Takes the same time wherever the two differ.
 bool same_token(std::string_view given, std::string_view wanted);
 
-// Does the value of an Authorization header carry this token?
-bool authorized(std::string_view authorization, std::string_view token);
-
 }  // namespace cvf::api

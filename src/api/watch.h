@@ -18,10 +18,10 @@
 namespace cvf::api {
 
 struct WatchOptions {
-    std::string server = "http://127.0.0.1:7380";  // or https://…, unix:/path
-    std::string token_file;                        // empty: /run/cvf/token
-    std::string filter;                            // empty: all
-    std::vector<std::string> types, fields;        // empty: all
+    std::string server = "http://127.0.0.1:7380";      // or https://…, unix:/path
+    std::string token_file;                            // empty: /run/cvf/token
+    std::string filter = {};                           // empty: all
+    std::vector<std::string> types = {}, fields = {};  // empty: all
     http::ClientTls tls = {};
 };
 

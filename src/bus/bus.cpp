@@ -28,4 +28,8 @@ std::expected<std::unique_ptr<Bus>, std::string> Bus::connect(Options options) {
     return std::unexpected("bus URL: unknown transport");
 }
 
+std::expected<Bus::Found, std::string> Bus::get(std::string_view bucket, std::string_view) {
+    return std::unexpected(fmt::format("{}: this bus can't be asked for one document", bucket));
+}
+
 }  // namespace cvf::bus

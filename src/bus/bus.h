@@ -42,6 +42,7 @@ struct Message {
     uint64_t partition_key = 0;  // messages of one subject and key keep their order (Kafka: they share a partition)
     uint64_t token = 0;          // handed back when settled
     bool durable = false;        // the broker stores it before it says that it has it (NATS: JetStream)
+    bool* untaken = nullptr;     // of one that arrives: a queue's handler that can't take it now says so here, and it comes again
 };
 
 // The largest payload that publish() and put() take: under the default limit of both kinds of brokers with room for headers.
@@ -58,6 +59,7 @@ enum class Accepted : uint8_t {
 struct Settled {
     uint64_t token;
     bool delivered;
+    bool refused = false;  // not delivered, and never will be: too large, or not to be put in the broker's form
 };
 
 struct Document {
@@ -82,6 +84,7 @@ struct Options {
     // nats://host:4222, tls://host:4222, kafka://host:9092, kafka+tls://host:9093, local:; several servers separated by commas.
     // All of a process that connect to local: (or to one local:NAME) share one bus.
     std::string url = "local:";
+    std::string documents_directory;  // local: where directives and the audit trail are kept; empty: in memory alone
     std::string client_name = "cvf";
     std::string user, password, token;         // or in the URL, user:password@ or token@; Kafka: SASL, which has no token
     std::string sasl_mechanism;                // Kafka: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 (default, when there is a user)
@@ -117,7 +120,9 @@ class Bus {
     virtual Accepted publish(const Message& message) = 0;
     // `pattern`: a subject in which "*" stands for one token and a last ">" for the rest. What is published after this returned
     // is seen, as far as there is a connection. `queue`: not empty, each message goes to one of the subscribers of that name in
-    // the whole fabric; with Kafka the broker keeps that name's place, and its first subscriber begins with the oldest message.
+    // the whole fabric. Such a name keeps its place while nobody is there, its first subscriber beginning with the oldest message: with
+    // Kafka for every pattern, with JetStream for a family of one subject. There a message comes again when its handler has not
+    // returned, or has set `untaken`.
     virtual std::expected<std::unique_ptr<Subscription>, std::string> subscribe(std::string_view pattern, std::string_view queue,
                                                                                 OnMessage handler) = 0;
 
@@ -128,6 +133,12 @@ class Bus {
     virtual std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                                      std::optional<uint64_t> expected = {}) = 0;
     virtual std::expected<void, std::string> remove(std::string_view bucket, std::string_view key) = 0;
+    // What is there now; revision 0: nothing is. Kafka has no question for one document: an error there, who must know watches.
+    struct Found {
+        std::string value;
+        uint64_t revision = 0;
+    };
+    virtual std::expected<Found, std::string> get(std::string_view bucket, std::string_view key);
     virtual std::expected<std::unique_ptr<Subscription>, std::string> watch(std::string_view bucket, OnDocument handler) = 0;
 
     virtual State state() const = 0;

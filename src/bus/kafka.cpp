@@ -55,9 +55,10 @@ class KafkaBus : public Bus {
         const auto deadline = Clock::now() + timeout;
         const std::string topic(bucket);
         // One conditional put at a time: among this process's own the comparison is exact.
-        std::unique_lock one_at_a_time(conditional_, std::defer_lock);
+        std::unique_lock<std::timed_mutex> one_at_a_time(conditional_, std::defer_lock);
         if (expected) {
-            one_at_a_time.lock();
+            if (!one_at_a_time.try_lock_until(deadline))
+                return std::unexpected(fmt::format("{}/{}: others that wait for the brokers come first", bucket, key));
             if (std::string error = producer_->ensure(topic, KafkaTopics::Kind::bucket, left(deadline)); !error.empty()) {
                 return std::unexpected(error);
             }
@@ -128,7 +129,7 @@ class KafkaBus : public Bus {
     const Options options_;
     Ledger ledger_;
     std::unique_ptr<KafkaProducer> producer_;
-    std::mutex conditional_;
+    std::timed_mutex conditional_;
     Roster roster_;
     std::map<std::string, Followed> followed_;
 };

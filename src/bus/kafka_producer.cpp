@@ -125,7 +125,7 @@ KafkaProducer::~KafkaProducer() {
     if (reporter_) reporter_->end();
     if (!client_) return;
     abandon(client_, ledger_.is_connected() ? std::chrono::milliseconds(1000) : std::chrono::milliseconds(0));
-    for (const Taken& t : failed_) ledger_.settle(t, false);
+    for (const Failed& f : failed_) ledger_.settle(f.taken, false, f.refused);
     for (auto& [topic, queue] : held_) {
         for (const Queued& q : queue) ledger_.settle(q.taken, false);
     }
@@ -192,7 +192,7 @@ void KafkaProducer::produce(const Queued& q) {
         waiting_.erase(id);
         rd_kafka_headers_destroy(headers);
         ledger_.note(fmt::format("topic {}: {}", q.topic, rd_kafka_err2str(error)));
-        failed_.push_back(q.taken);
+        failed_.push_back({q.taken, error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE});  // of itself: no broker was asked
         changed_.notify_all();
     }
 }
@@ -309,7 +309,7 @@ void KafkaProducer::release_held(const std::string& topic) {
         if (error.empty()) {
             produce(q);
         } else {
-            failed_.push_back(q.taken);
+            failed_.push_back({q.taken, false});
         }
     }
     held_.erase(held);
@@ -318,7 +318,7 @@ void KafkaProducer::release_held(const std::string& topic) {
 void KafkaProducer::keep(Worker& worker) {
     while (!worker.stopping()) {
         std::string topic;
-        std::deque<Taken> failed;
+        std::deque<Failed> failed;
         bool fatal, down, stuck;
         {
             std::unique_lock lock(mutex_);
@@ -331,7 +331,7 @@ void KafkaProducer::keep(Worker& worker) {
             failed.swap(failed_);
             if (!held_.empty()) topic = held_.begin()->first;
         }
-        for (const Taken& t : failed) ledger_.settle(t, false);
+        for (const Failed& f : failed) ledger_.settle(f.taken, false, f.refused);
         if (fatal) {
             char why[256] = "";
             rd_kafka_fatal_error(handle().get(), why, sizeof why);

@@ -83,7 +83,11 @@ class KafkaProducer {
     KafkaHandle client_;
     bool down_ = true, fatal_ = false, tried_ = false, was_up_ = false;
     std::map<std::string, std::deque<Queued>> held_;  // by topic, until it is known
-    std::deque<Taken> failed_;
+    struct Failed {
+        Taken taken;
+        bool refused;
+    };
+    std::deque<Failed> failed_;
     uint64_t last_id_ = 0;
     std::map<uint64_t, Waiting> waiting_;  // in the order of sending
     std::unique_ptr<Worker> keeper_, reporter_;

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+#include <functional>
 #include <set>
 
 #include "bus/subjects.h"
@@ -11,37 +13,54 @@ namespace cvf::bus {
 
 namespace {
 
-constexpr std::chrono::milliseconds poll_wait{100}, request_wait{2000}, look_for_topics{2000}, again{50};
+constexpr std::chrono::milliseconds poll_wait{100}, request_wait{2000}, partition_wait{500}, look_for_topics{2000}, again{50};
 constexpr std::string_view queued_kilobytes = "16384";  // that the library fetches ahead
+
+using Clock = std::chrono::steady_clock;
 
 // Without a group: which partitions are read, and from where.
 class Assignment {
  public:
     Assignment(KafkaHandle consumer, std::string pattern) : consumer_(std::move(consumer)), pattern_(std::move(pattern)) {}
 
+    using Stopping = std::function<bool()>;
+
     // Reads everything that is there from its end as of now. A topic made a moment ago may take a moment to be led, and `wanted`,
-    // where it is given, to be listed.
-    void begin(const std::optional<std::string>& wanted) {
-        const auto deadline = std::chrono::steady_clock::now() + request_wait;
-        while (!add(true, wanted) && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(again);
+    // where it is given, to be listed. A partition whose broker does not tell its end in time is read from the end it has when
+    // it can be read. Takes not much longer than `request_wait`.
+    void begin(const std::optional<std::string>& wanted, const Stopping& stopping) {
+        const auto deadline = Clock::now() + request_wait;
+        bool whole;
+        while (!(whole = add(From::known_end, wanted, deadline, stopping)) && Clock::now() < deadline && !stopping())
+            std::this_thread::sleep_for(again);
+        if (!whole && !stopping()) add(From::end, std::nullopt, Clock::now() + request_wait, stopping);
+        unanswered_.clear();
         begun_ = true;
     }
     // Adds what has come into being since, from its beginning.
-    void refresh() {
+    void refresh(const Stopping& stopping) {
         if (begun_) {
-            add(false, std::nullopt);
+            add(From::beginning, std::nullopt, Clock::now() + request_wait, stopping);
         } else {
-            begin(std::nullopt);
+            begin(std::nullopt, stopping);
         }
     }
 
  private:
+    enum class From : uint8_t { known_end, end, beginning };
+
+    static int left_until(Clock::time_point deadline) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
+        return static_cast<int>(std::max<int64_t>(left.count(), 1));
+    }
+
     // False when something could not be added now.
-    bool add(bool at_end, const std::optional<std::string>& wanted) {
+    bool add(From from, const std::optional<std::string>& wanted, Clock::time_point deadline, const Stopping& stopping) {
         const rd_kafka_metadata_t* raw = nullptr;
-        if (rd_kafka_metadata(consumer_.get(), 1, nullptr, &raw, static_cast<int>(request_wait.count()))) return false;
+        if (rd_kafka_metadata(consumer_.get(), 1, nullptr, &raw, left_until(deadline))) return false;
         const KafkaOwned<const rd_kafka_metadata_t> metadata(raw);
         const KafkaOwned<rd_kafka_topic_partition_list_t> added(rd_kafka_topic_partition_list_new(8));
+        std::set<int32_t> silent;  // brokers
         bool whole = true, listed = !wanted;
         for (int t = 0; t < raw->topic_cnt; t++) {
             const rd_kafka_metadata_topic_t& topic = raw->topics[t];
@@ -49,16 +68,29 @@ class Assignment {
             listed = listed || topic.topic == *wanted;
             whole = whole && !topic.err;
             for (int p = 0; p < topic.partition_cnt; p++) {
-                const int32_t partition = topic.partitions[p].id;
+                const int32_t partition = topic.partitions[p].id, leader = topic.partitions[p].leader;
                 if (known_.contains({topic.topic, partition})) continue;
-                int64_t low = 0, high = RD_KAFKA_OFFSET_BEGINNING;
-                if (at_end && rd_kafka_query_watermark_offsets(consumer_.get(), topic.topic, partition, &low, &high,
-                                                               static_cast<int>(request_wait.count()))) {
-                    whole = false;
-                    continue;
+                int64_t low = 0, offset = from == From::end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+                if (from == From::known_end) {
+                    // One broker that has stopped does not use up the time of the others.
+                    const int wait = std::min(left_until(deadline), static_cast<int>(partition_wait.count()));
+                    const bool ask = !stopping() && Clock::now() < deadline && !silent.contains(leader);
+                    const auto error =
+                        ask ? rd_kafka_query_watermark_offsets(consumer_.get(), topic.topic, partition, &low, &offset, wait)
+                            : RD_KAFKA_RESP_ERR__TIMED_OUT;
+                    if (error == RD_KAFKA_RESP_ERR__TIMED_OUT) {
+                        silent.insert(leader);
+                        unanswered_.emplace(topic.topic, partition);
+                    }
+                    if (error) {
+                        whole = false;
+                        continue;
+                    }
                 }
+                // One that is new is read from its beginning: what this subscriber waits for may be in it.
+                if (from == From::end && (leader < 0 || !unanswered_.contains({topic.topic, partition}))) continue;
                 known_.emplace(topic.topic, partition);
-                rd_kafka_topic_partition_list_add(added.get(), topic.topic, partition)->offset = high;
+                rd_kafka_topic_partition_list_add(added.get(), topic.topic, partition)->offset = offset;
             }
         }
         if (added->cnt == 0) return whole && listed;
@@ -73,6 +105,7 @@ class Assignment {
     const KafkaHandle consumer_;
     const std::string pattern_;
     bool begun_ = false;
+    std::set<std::pair<std::string, int32_t>> unanswered_;  // whose end was asked for in vain
     std::set<std::pair<std::string, int32_t>> known_;
 };
 
@@ -86,8 +119,8 @@ std::string_view header_value(const std::vector<Header>& headers, std::string_vi
     return {};
 }
 
-// Hands the message to the handler when its subject matches.
-void hand_over(const rd_kafka_message_t& m, const std::string& pattern, Ledger& ledger, const OnMessage& handler) {
+// Hands the message to the handler when its subject matches. False: it was left untaken.
+bool hand_over(const rd_kafka_message_t& m, const std::string& pattern, Ledger& ledger, const OnMessage& handler) {
     std::vector<Header> headers;
     if (rd_kafka_headers_t* raw = nullptr; !rd_kafka_message_headers(&m, &raw)) {
         const char* name;
@@ -103,8 +136,10 @@ void hand_over(const rd_kafka_message_t& m, const std::string& pattern, Ledger& 
             const std::string_view value = header_value(headers, header_of_token(token), found);
             return found ? std::optional(value) : std::nullopt;
         });
-    if (!matches(pattern, subject)) return;
+    if (!matches(pattern, subject)) return true;
+    bool untaken = false;
     Message message;
+    message.untaken = &untaken;
     message.subject = subject;
     message.payload = std::string_view(static_cast<const char*>(m.payload), m.payload ? m.len : 0);
     message.headers = headers;
@@ -115,6 +150,7 @@ void hand_over(const rd_kafka_message_t& m, const std::string& pattern, Ledger& 
     message.durable = true;
     ledger.received();
     handler(message);
+    return !untaken;
 }
 
 }  // namespace
@@ -142,7 +178,7 @@ std::expected<std::shared_ptr<Worker>, std::string> subscribe_kafka(const Addres
     std::shared_ptr<Assignment> assignment;
     if (queue.empty()) {
         assignment = std::make_shared<Assignment>(*consumer, pattern);
-        if (ledger.is_connected()) assignment->begin(topic);
+        if (ledger.is_connected()) assignment->begin(topic, [] { return false; });
     } else {
         const KafkaOwned<rd_kafka_topic_partition_list_t> topics(rd_kafka_topic_partition_list_new(1));
         rd_kafka_topic_partition_list_add(topics.get(), topic ? topic->c_str() : topics_regex(pattern).c_str(),
@@ -156,7 +192,7 @@ std::expected<std::shared_ptr<Worker>, std::string> subscribe_kafka(const Addres
         while (!worker.stopping()) {
             if (const auto now = std::chrono::steady_clock::now(); assignment && now - refreshed >= look_for_topics) {
                 refreshed = now;
-                if (ledger.is_connected()) assignment->refresh();
+                if (ledger.is_connected()) assignment->refresh([&] { return worker.stopping(); });
             }
             const KafkaOwned<rd_kafka_message_t> m(rd_kafka_consumer_poll(consumer.get(), static_cast<int>(poll_wait.count())));
             if (!m) continue;
@@ -165,8 +201,8 @@ std::expected<std::shared_ptr<Worker>, std::string> subscribe_kafka(const Addres
                     ledger.note(fmt::format("{}: {}", pattern, rd_kafka_message_errstr(m.get())));
                 continue;
             }
-            hand_over(*m, pattern, ledger, handler);
-            if (!assignment) rd_kafka_offset_store(m->rkt, m->partition, m->offset);
+            const bool taken = hand_over(*m, pattern, ledger, handler);
+            if (!assignment && taken) rd_kafka_offset_store(m->rkt, m->partition, m->offset);
         }
     };
     return std::make_shared<Worker>(body);

@@ -8,6 +8,8 @@ namespace cvf::bus {
 
 namespace {
 
+constexpr std::chrono::seconds try_again{1};
+
 // Whether one of the brokers is the controller, which alone makes topics. Where none is (librdkafka's mock cluster), asking would
 // only take its time.
 bool has_controller(rd_kafka_t* client, int wait) {
@@ -39,7 +41,22 @@ void KafkaTopics::forget(std::string_view topic) {
 }
 
 std::string KafkaTopics::ensure(rd_kafka_t* client, const std::string& topic, Kind kind, std::chrono::milliseconds wait) {
-    if (known(topic)) return {};
+    {
+        const std::lock_guard lock(mutex_);
+        if (known_.contains(topic)) return {};
+        const auto failure = failures_.find(topic);
+        if (failure != failures_.end() && std::chrono::steady_clock::now() < failure->second.until) return failure->second.words;
+    }
+    std::string error = make(client, topic, kind, wait);
+    const std::lock_guard lock(mutex_);
+    if (error.empty())
+        failures_.erase(topic);
+    else
+        failures_[topic] = {error, std::chrono::steady_clock::now() + try_again};
+    return error;
+}
+
+std::string KafkaTopics::make(rd_kafka_t* client, const std::string& topic, Kind kind, std::chrono::milliseconds wait) {
     const int milliseconds = static_cast<int>(wait.count());
     if (!has_controller(client, milliseconds)) {
         const std::lock_guard lock(mutex_);

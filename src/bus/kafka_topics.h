@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -18,7 +19,8 @@ class KafkaTopics {
     KafkaTopics(unsigned partitions, unsigned replicas) : partitions_(partitions), replicas_(replicas) {}
 
     enum class Kind { stream, bucket };
-    // Empty when the topic is there, or may be as far as these brokers let us know; else what is wrong.
+    // Empty when the topic is there, or may be as far as these brokers let us know; else what is wrong. What was wrong a moment
+    // ago is not asked again.
     std::string ensure(rd_kafka_t* client, const std::string& topic, Kind kind, std::chrono::milliseconds wait);
     // No broker makes topics when told to: a client's interest in one may make it.
     bool left_to_brokers() const;
@@ -31,6 +33,13 @@ class KafkaTopics {
     mutable std::mutex mutex_;
     bool left_to_brokers_ = false;
     std::set<std::string, std::less<>> known_;
+    struct Failure {
+        std::string words;
+        std::chrono::steady_clock::time_point until;
+    };
+    std::map<std::string, Failure, std::less<>> failures_;
+
+    std::string make(rd_kafka_t* client, const std::string& topic, Kind kind, std::chrono::milliseconds wait);
 };
 
 }  // namespace cvf::bus

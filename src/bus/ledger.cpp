@@ -41,11 +41,11 @@ Accepted Ledger::take(const Message& message, Taken& taken) {
     return Accepted::yes;
 }
 
-void Ledger::settle(const Taken& taken, bool delivered) {
+void Ledger::settle(const Taken& taken, bool delivered, bool refused) {
     // The room first, for the callback may want to publish; the message last, for drain() waits for the callback too.
     pending_bytes_.fetch_sub(taken.bytes, std::memory_order_relaxed);
     (delivered ? delivered_ : undelivered_).fetch_add(1, std::memory_order_relaxed);
-    if (on_settled_) on_settled_({taken.token, delivered});
+    if (on_settled_) on_settled_({taken.token, delivered, refused});
     if (pending_messages_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
         const std::lock_guard lock(mutex_);
         if (draining_ > 0) drained_.notify_all();

@@ -29,7 +29,8 @@ class Ledger {
     // Room for this message: yes, full, down or refused. A `yes` must be followed by settle(). A single message larger than the
     // whole limit is taken when nothing else waits.
     Accepted take(const Message& message, Taken& taken);
-    void settle(const Taken& taken, bool delivered);
+    // `refused`: not delivered, and never will be.
+    void settle(const Taken& taken, bool delivered, bool refused = false);
 
     void received() { received_.fetch_add(1, std::memory_order_relaxed); }
     void dropped(uint64_t count) { dropped_.fetch_add(count, std::memory_order_relaxed); }

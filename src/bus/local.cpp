@@ -1,5 +1,8 @@
 #include "bus/local.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <deque>
 
 #include "bus/checks.h"
@@ -133,6 +136,11 @@ class LocalBus : public Bus {
         return {};
     }
 
+    std::expected<Found, std::string> get(std::string_view bucket, std::string_view key) override {
+        if (auto good = check_document(bucket, key, {}); !good) return std::unexpected(good.error());
+        return exchange_->get(bucket, key);
+    }
+
     std::expected<std::unique_ptr<Subscription>, std::string> watch(std::string_view bucket, OnDocument handler) override {
         if (auto good = check_document(bucket, "any", {}); !good) return std::unexpected(good.error());
         auto watch = exchange_->watch(bucket);
@@ -166,6 +174,9 @@ class LocalBus : public Bus {
 }  // namespace
 
 std::unique_ptr<Bus> connect_local(std::string_view name, Options options) {
+    if (!options.documents_directory.empty())
+        if (const auto kept = LocalExchange::named(name)->keep_in(options.documents_directory); !kept)
+            fmt::print(stderr, "cvf: {}; directives and the audit trail are kept in memory alone\n", kept.error());
     return std::make_unique<LocalBus>(name, options);
 }
 

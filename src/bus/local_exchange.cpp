@@ -73,7 +73,24 @@ LocalExchange::Bucket& LocalExchange::bucket_named(std::string_view name) {
     return it != buckets_.end() ? it->second : buckets_.emplace(name, Bucket{}).first->second;
 }
 
-uint64_t LocalExchange::set(Bucket& bucket, std::string_view key, std::string_view value, bool removed) {
+std::expected<void, std::string> LocalExchange::keep_in(const std::string& directory) {
+    const std::lock_guard lock(documents_mutex_);
+    if (journal_) return {};
+    auto journal = std::make_unique<LocalJournal>(directory);
+    constexpr size_t most = 10'000;  // directives; entries of the trail
+    for (const std::string_view name : {bucket::directives, bucket::audit}) {
+        Bucket& b = bucket_named(name);
+        auto loaded = journal->load(name, most, [&](std::string_view key, std::string_view value, uint64_t revision) {
+            b.revision = std::max(b.revision, revision - 1);
+            set(name, b, key, value, false);
+        });
+        if (!loaded) return loaded;
+    }
+    journal_ = std::move(journal);
+    return {};
+}
+
+uint64_t LocalExchange::set(std::string_view name, Bucket& bucket, std::string_view key, std::string_view value, bool removed) {
     const uint64_t revision = ++bucket.revision;
     auto it = bucket.documents.find(key);
     if (it == bucket.documents.end()) {
@@ -85,6 +102,7 @@ uint64_t LocalExchange::set(Bucket& bucket, std::string_view key, std::string_vi
     bucket.changes.emplace(revision, key);
     forget_removed(bucket);
     changed_.notify_all();
+    if (journal_) journal_->note(name, key, revision, removed ? nullptr : &value);
     return revision;
 }
 
@@ -111,14 +129,21 @@ std::expected<uint64_t, std::string> LocalExchange::put(std::string_view bucket,
         const uint64_t now = it == b.documents.end() || it->second.removed ? 0 : it->second.revision;
         if (now != *expected) return std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected));
     }
-    return set(b, key, value, false);
+    return set(bucket, b, key, value, false);
 }
 
 void LocalExchange::remove(std::string_view bucket, std::string_view key) {
     const std::lock_guard lock(documents_mutex_);
     Bucket& b = bucket_named(bucket);
     const auto it = b.documents.find(key);
-    if (it != b.documents.end() && !it->second.removed) set(b, std::string(key), {}, true);
+    if (it != b.documents.end() && !it->second.removed) set(bucket, b, std::string(key), {}, true);
+}
+
+Bus::Found LocalExchange::get(std::string_view bucket, std::string_view key) {
+    const std::lock_guard lock(documents_mutex_);
+    const Bucket& b = bucket_named(bucket);
+    const auto it = b.documents.find(key);
+    return it == b.documents.end() || it->second.removed ? Bus::Found{} : Bus::Found{it->second.value, it->second.revision};
 }
 
 std::shared_ptr<LocalExchange::Watch> LocalExchange::watch(std::string_view bucket) {

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "bus/bus.h"
+#include "bus/local_journal.h"
 
 namespace cvf::bus {
 
@@ -58,9 +59,13 @@ class LocalExchange {
     void unsubscribe(const LocalInbox* inbox);
     void publish(std::shared_ptr<const LocalMessage> message);
 
+    // Directives and the audit trail are kept in this folder from now on, and those that stand there come in. Once.
+    std::expected<void, std::string> keep_in(const std::string& directory);
+
     std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                              std::optional<uint64_t> expected);
     void remove(std::string_view bucket, std::string_view key);
+    Bus::Found get(std::string_view bucket, std::string_view key);
 
     // A watch's place in its bucket.
     struct Watch {
@@ -95,7 +100,7 @@ class LocalExchange {
         std::list<std::shared_ptr<Watch>> watches;
     };
     Bucket& bucket_named(std::string_view name);
-    uint64_t set(Bucket& bucket, std::string_view key, std::string_view value, bool removed);
+    uint64_t set(std::string_view name, Bucket& bucket, std::string_view key, std::string_view value, bool removed);
     static void forget_removed(Bucket& bucket);
 
     std::mutex routes_mutex_;
@@ -105,6 +110,7 @@ class LocalExchange {
     std::mutex documents_mutex_;
     std::condition_variable changed_;
     std::map<std::string, Bucket, std::less<>> buckets_;
+    std::unique_ptr<LocalJournal> journal_;
 };
 
 }  // namespace cvf::bus

@@ -42,7 +42,7 @@ class NatsBus : public Bus {
                                                                         OnMessage handler) override {
         if (auto good = check_pattern(pattern); !good) return std::unexpected(good.error());
         return roster_.enlist(
-            subscribe_nats(*connection_, ledger_, std::string(pattern), std::string(queue), std::move(handler)));
+            subscribe_nats(*connection_, ledger_, std::string(pattern), std::string(queue), replicas_, std::move(handler)));
     }
 
     std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
@@ -54,6 +54,11 @@ class NatsBus : public Bus {
     std::expected<void, std::string> remove(std::string_view bucket, std::string_view key) override {
         if (auto good = check_document(bucket, key, {}); !good) return good;
         return documents_->remove(bucket, key);
+    }
+
+    std::expected<Found, std::string> get(std::string_view bucket, std::string_view key) override {
+        if (auto good = check_document(bucket, key, {}); !good) return std::unexpected(good.error());
+        return documents_->get(bucket, key);
     }
 
     std::expected<std::unique_ptr<Subscription>, std::string> watch(std::string_view bucket, OnDocument handler) override {

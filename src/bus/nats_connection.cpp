@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <random>
 #include <utility>
 
 #include "bus/checks.h"
@@ -92,6 +93,8 @@ void NatsConnection::on_error(natsConnection* connection, natsSubscription*, nat
         return;
     }
     if (status == NATS_SLOW_CONSUMER) return;  // counted where it is read
+    // Each error's own words are this thread's last error; the connection has only the newest.
+    if (status == NATS_NOT_PERMITTED) session->denials_.refused(nats_error(status));
     const char* text = nullptr;
     if (natsConnection_GetLastError(connection, &text) != NATS_OK && text && *text) session->owner_.ledger_.note(text);
 }
@@ -232,6 +235,7 @@ void NatsConnection::keep(Worker& worker) {
     uint64_t number = 0;
     bool again = false;
     std::chrono::milliseconds wait = reconnect_wait_;
+    std::minstd_rand random(std::random_device{}());
     while (!worker.stopping()) {
         bool polite;
         {
@@ -266,7 +270,9 @@ void NatsConnection::keep(Worker& worker) {
             changed_.notify_all();
         }
         if (!opened) {
-            worker.sleep(wait);
+            // A fleet does not come back in step.
+            const auto spread = std::uniform_int_distribution<int64_t>(0, wait.count() / 2)(random);
+            worker.sleep(wait + std::chrono::milliseconds(spread));
             wait = std::min(wait * 3 / 2, reconnect_wait_ * 10);
         }
     }

@@ -20,6 +20,7 @@
 #include "bus/address.h"
 #include "bus/bus.h"
 #include "bus/ledger.h"
+#include "bus/nats_denials.h"
 #include "bus/worker.h"
 
 namespace cvf::bus {
@@ -39,6 +40,7 @@ class NatsConnection {
         // How often a consumer's heartbeat was missed: who watches begins anew.
         uint64_t missed_heartbeats() const { return missed_heartbeats_.load(std::memory_order_acquire); }
         size_t servers() const { return servers_; }  // of the cluster, as known when this began
+        NatsDenials& denials() { return denials_; }
 
      private:
         friend class NatsConnection;
@@ -48,6 +50,7 @@ class NatsConnection {
         jsCtx* jetstream_ = nullptr;
         size_t servers_ = 1;
         std::atomic<uint64_t> missed_heartbeats_{0};
+        NatsDenials denials_;
         std::mutex mutex_;
         std::condition_variable closed_changed_;
         bool closed_ = false;

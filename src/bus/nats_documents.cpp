@@ -106,6 +106,25 @@ Checked NatsDocuments::remove(std::string_view bucket, std::string_view key) {
     });
 }
 
+std::expected<Bus::Found, std::string> NatsDocuments::get(std::string_view bucket, std::string_view key) {
+    const std::string name = nats_key(key);
+    Bus::Found found;
+    const auto attempt = [&](kvStore* kv, std::string& error) -> std::optional<Checked> {
+        kvEntry* raw = nullptr;
+        const natsStatus s = kvStore_Get(&raw, kv, name.c_str());
+        const NatsOwned<kvEntry> entry(raw);
+        if (s == NATS_OK)
+            found = {std::string(static_cast<const char*>(kvEntry_Value(entry.get())),
+                                 static_cast<size_t>(kvEntry_ValueLen(entry.get()))),
+                     kvEntry_Revision(entry.get())};
+        if (s == NATS_OK || s == NATS_NOT_FOUND) return Checked{};
+        error = nats_error(s);
+        return std::nullopt;
+    };
+    if (auto done = insist(bucket, attempt); !done) return std::unexpected(done.error());
+    return found;
+}
+
 std::shared_ptr<Worker> NatsDocuments::watch(std::string bucket, OnDocument handler) {
     return watch_nats(connection_, ledger_, replicas_, std::move(bucket), std::move(handler));
 }

@@ -28,6 +28,7 @@ class NatsDocuments {
     std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                              std::optional<uint64_t> expected);
     Checked remove(std::string_view bucket, std::string_view key);
+    std::expected<Bus::Found, std::string> get(std::string_view bucket, std::string_view key);
     std::shared_ptr<Worker> watch(std::string bucket, OnDocument handler);
 
  private:

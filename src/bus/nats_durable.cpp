@@ -102,6 +102,7 @@ bool NatsDurable::follow_session() {
     if (natsConnection_SubscribeSync(&subscription, now->connection(), (inbox_ + ".*").c_str()) != NATS_OK) return false;
     natsSubscription_SetPendingLimits(subscription, -1, -1);  // bounded by what waits for an answer
     session_ = now;
+    acks_.end_this();  // the one before, whose connection may be open yet
     const std::lock_guard lock(mutex_);
     if (reading_subscription_) natsSubscription_Destroy(reading_subscription_);
     reading_ = now;

@@ -34,6 +34,11 @@ void NatsInlet::close() {
     if (old) natsSubscription_Destroy(old);
 }
 
+void NatsInlet::end_this() {
+    const std::lock_guard lock(mutex_);
+    if (subscription_) natsSubscription_Unsubscribe(subscription_);
+}
+
 void NatsInlet::interrupt() {
     const std::lock_guard lock(mutex_);
     interrupted_ = true;

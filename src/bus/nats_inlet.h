@@ -23,6 +23,8 @@ class NatsInlet {
     uint64_t dropped() const;
     // The reader's: drops what it has.
     void close();
+    // Any thread: next() ends now, and the reader may set another.
+    void end_this();
     // Any thread: next() ends now and always.
     void interrupt();
 

@@ -18,7 +18,7 @@ NatsOwned<natsMsg> to_nats(const Message& message, const char* reply) {
     return out;
 }
 
-void handle_nats(natsMsg* message, const OnMessage& handler) {
+bool handle_nats(natsMsg* message, const OnMessage& handler) {
     const char** keys = nullptr;
     int count = 0;
     std::vector<Header> headers;
@@ -29,8 +29,12 @@ void handle_nats(natsMsg* message, const OnMessage& handler) {
         }
     }
     const std::string_view payload(natsMsg_GetData(message), static_cast<size_t>(natsMsg_GetDataLength(message)));
-    handler({natsMsg_GetSubject(message), payload, headers});
+    bool untaken = false;
+    Message arrived{natsMsg_GetSubject(message), payload, headers};
+    arrived.untaken = &untaken;
+    handler(arrived);
     std::free(keys);
+    return !untaken;
 }
 
 std::string_view nats_header(natsMsg* message, const char* name) {

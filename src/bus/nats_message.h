@@ -27,8 +27,8 @@ using NatsOwned = std::unique_ptr<T, NatsFree>;
 // A copy of the message; null when there is no memory or a header is not one (NATS: no CR, LF in it).
 NatsOwned<natsMsg> to_nats(const Message& message, const char* reply = nullptr);
 
-// Calls `handler` with what arrived, borrowed from it.
-void handle_nats(natsMsg* message, const OnMessage& handler);
+// Calls `handler` with what arrived, borrowed from it. False: it was left untaken.
+bool handle_nats(natsMsg* message, const OnMessage& handler);
 
 // The header's value; empty when there is none.
 std::string_view nats_header(natsMsg* message, const char* name);

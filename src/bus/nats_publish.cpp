@@ -1,5 +1,7 @@
 #include "bus/nats_publish.h"
 
+#include <algorithm>
+
 namespace cvf::bus {
 
 namespace {
@@ -18,7 +20,7 @@ NatsPublisher::NatsPublisher(NatsConnection& connection, Ledger& ledger)
 NatsPublisher::~NatsPublisher() {
     sender_.end();
     confirmer_.end();  // asks once more for what was sent
-    settle(sent_.size(), 0);
+    settle(sent_.size(), nullptr);
     for (const Queued& q : queued_) ledger_.settle(q.taken, false);
 }
 
@@ -46,23 +48,37 @@ void NatsPublisher::send(Worker& worker) {
         }
         const auto session = connection_.current();
         for (Queued& q : batch) {
-            natsStatus s = NATS_CONNECTION_CLOSED;
-            if (!q.message) {
-                ledger_.note("a message has a header that NATS can't carry");
-            } else if (session) {
-                s = natsConnection_PublishMsg(session->connection(), q.message.get());
-                if (s != NATS_OK && s != NATS_CONNECTION_CLOSED) ledger_.note(nats_error(s));
-            }
+            const Sent sent = send_one(session.get(), q);
             q.message.reset();
             const std::lock_guard lock(mutex_);
-            sent_.push_back({q.taken, s == NATS_OK ? session->number() : 0});
+            sent_.push_back(sent);
             if (sent_.size() == 1) sent_changed_.notify_one();
         }
         batch.clear();
     }
 }
 
-void NatsPublisher::settle(size_t count, uint64_t session) {
+NatsPublisher::Sent NatsPublisher::send_one(NatsConnection::Session* session, const Queued& queued) {
+    Sent sent{.taken = queued.taken};
+    if (!queued.message) {
+        ledger_.note("a message has a header that NATS can't carry");
+        sent.refused = true;
+        return sent;
+    }
+    if (!session) return sent;
+    const auto ticket = session->denials().ask(natsMsg_GetSubject(queued.message.get()));
+    if (!ticket) return sent;
+    sent.ticket = *ticket;
+    const natsStatus s = natsConnection_PublishMsg(session->connection(), queued.message.get());
+    if (s == NATS_OK)
+        sent.session = session->number();
+    else if (s != NATS_CONNECTION_CLOSED)
+        ledger_.note(nats_error(s));
+    sent.refused = s == NATS_MAX_PAYLOAD;
+    return sent;
+}
+
+void NatsPublisher::settle(size_t count, NatsConnection::Session* session) {
     std::deque<Sent> done;
     {
         const std::lock_guard lock(mutex_);
@@ -74,7 +90,10 @@ void NatsPublisher::settle(size_t count, uint64_t session) {
             sent_.erase(sent_.begin(), end);
         }
     }
-    for (const Sent& s : done) ledger_.settle(s.taken, session != 0 && s.session == session);
+    for (const Sent& s : done) {
+        const bool good = session && s.session == session->number() && session->denials().arrived(s.ticket);
+        ledger_.settle(s.taken, good, s.refused);
+    }
 }
 
 void NatsPublisher::confirm(Worker& worker) {
@@ -87,18 +106,23 @@ void NatsPublisher::confirm(Worker& worker) {
         // What comes within this time shares the round trip.
         last = !worker.sleep(confirm_every);
         size_t count;
+        bool question;
         {
             const std::lock_guard lock(mutex_);
             count = sent_.size();
+            question = std::ranges::any_of(sent_, [](const Sent& s) { return s.ticket.question; });
         }
         if (count == 0) continue;
         const auto session = connection_.current();
         const natsStatus s =
             session ? natsConnection_FlushTimeout(session->connection(), round_trip.count()) : NATS_CONNECTION_CLOSED;
         if (s == NATS_OK) {
-            settle(count, session->number());
+            const char* words = nullptr;
+            const bool denied = natsConnection_GetLastError(session->connection(), &words) == NATS_NOT_PERMITTED && words;
+            if (question) worker.sleep(NatsDenials::answer_within);
+            settle(count, denied && session->denials().news(words) ? nullptr : session.get());
         } else if (!session || !session->open()) {
-            settle(count, 0);
+            settle(count, nullptr);
         }
         // Else the server is slow: the next PING asks for these too.
     }

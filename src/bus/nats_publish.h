@@ -1,7 +1,8 @@
 // Plain messages: sent by one thread, confirmed by another.
 //
 // The sender writes to the socket, so that publish() never waits for it. The confirmer sends a PING behind what was sent; when
-// its PONG is back the server has had it all. What was sent on a connection that is no longer the present one is not delivered.
+// its PONG is back the server has had it all, and kept it but for what it denies (nats_denials.h). What was sent on a connection
+// that is no longer the present one is not delivered.
 #pragma once
 
 #include <condition_variable>
@@ -10,6 +11,7 @@
 
 #include "bus/ledger.h"
 #include "bus/nats_connection.h"
+#include "bus/nats_denials.h"
 #include "bus/nats_message.h"
 #include "bus/worker.h"
 
@@ -30,11 +32,15 @@ class NatsPublisher {
     };
     struct Sent {
         Taken taken;
-        uint64_t session;  // 0: sending failed
+        uint64_t session = 0;  // 0: sending failed
+        bool refused = false;
+        NatsDenials::Ticket ticket = {};
     };
     void send(Worker& worker);
+    Sent send_one(NatsConnection::Session* session, const Queued& queued);
     void confirm(Worker& worker);
-    void settle(size_t count, uint64_t session);
+    // The oldest `count` of what was sent; null: none of it has arrived.
+    void settle(size_t count, NatsConnection::Session* session);
     void wake();
 
     NatsConnection& connection_;

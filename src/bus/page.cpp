@@ -64,12 +64,17 @@ constexpr std::string_view delivery = R"(
 At least once. A message is settled when the broker says that it has it: with NATS when a PING sent behind it has come back, with
 JetStream and Kafka when it is acknowledged. What was not, the agent sends again (from memory, then from its spool), so the same batch may
 come twice, with the same `Cvf-Agent` and `Cvf-First`; what it sheds leaves a hole in the sequence and is counted in its status. Order is
-kept for one subject and key while the connection lasts; batches sent again come later.
+kept for one subject and key while the connection lasts; batches sent again come later. What the broker has not taken for a minute while it
+takes others (a subject that is denied, a topic that can't be made) is given up and counted, and the agent's status says why.
+
+While the broker is away an agent's batches are on its disk, but for those of the first second. An agent that is killed loses those, what it
+was just filling, and what was on its way and not confirmed; its next run counts from 1, so that no hole tells of them.
 
 NATS keeps nothing of plain messages: who is not connected misses them, and a subscriber that is too slow is shed by its library or cut
 off by the server. What is *durable* is stored by JetStream before it counts as delivered, and carries a `Nats-Msg-Id` made of agent, first
-sequence and subject, so that within the stream's window it is kept once. Directives, status and whatever is configured so are durable.
-These streams are made when first needed, with three replicas where there are three servers; an operator's own stream for the same subjects is used
+sequence and subject, so that within the stream's window it is kept once. Agents publish their changes of status so; records they do not:
+who wants those kept beside the controllers' histories makes a stream for them. A controller makes the stream of directives, which then keeps
+each, however it was published, until it is dealt with. These streams are made when first needed, with three replicas where there are three servers; an operator's own stream for the same subjects is used
 instead.
 
 | stream | subjects | kept for | at most |

@@ -18,12 +18,16 @@ constexpr std::array<Channel, 5> channel_table{{
     {"directives", "cvf.v1.directives", "", 3, "application/json", 7 * day, 64 * mebibyte, "one directive as JSON or YAML",
      "directives from whoever wants to steer the fabric; a controller checks each and puts it in the bucket `cvf-directives`"},
     {"status", "cvf.v1.status.*", "node", 3, "application/json", day, 64 * mebibyte, "the agent's status as JSON",
-     "each agent's changes of state; the last one is also its document in `cvf-nodes`"},
+     "each agent's changes of state, durable: that it began, what became of a directive, that it ends; its document in "
+     "`cvf-nodes` is "
+     "the newest, with its numbers"},
     {"capture", "cvf.v1.capture.*.*", "capture node", 3, "application/x-pcapng", hour, 1024 * mebibyte,
      "a piece of a pcapng file",
-     "the packets of capture `<capture>` on one node: the pieces of one node, in their order, are one pcapng section"},
+     "the packets of capture `<capture>` on one node: the pieces of one node, in their order, are one pcapng section; set aside, "
+     "not sent by this version"},
     {"topology", "cvf.v1.topology.*", "node", 3, "application/json", hour, 64 * mebibyte,
-     "what the node sees of the map, as JSON", "reports that merge to the map of the fabric"},
+     "what the node sees of the map, as JSON",
+     "reports that merge to the map of the fabric; set aside, not sent by this version"},
 }};
 
 constexpr std::array<Bucket, 3> bucket_table{{
@@ -34,9 +38,8 @@ constexpr std::array<Bucket, 3> bucket_table{{
      "the trail of changes"},
 }};
 
-constexpr std::array<HeaderInfo, 9> header_table{{
+constexpr std::array<HeaderInfo, 8> header_table{{
     {header::content_type, "application/x-ndjson", "what the payload is"},
-    {header::content_encoding, "zstd", "how the payload is packed; absent: it is not"},
     {header::schema, schema_version, "version of [the records' schema](records.md)"},
     {header::agent, "node-1/5f2a9c/0",
      "the agent's node, one run of it, and the lane (Kafka: some conversations' share of the "

@@ -49,7 +49,6 @@ const Bucket* bucket_named(std::string_view name);
 
 namespace header {
 inline constexpr std::string_view content_type = "Content-Type";
-inline constexpr std::string_view content_encoding = "Content-Encoding";
 inline constexpr std::string_view schema = "Cvf-Schema";
 inline constexpr std::string_view agent = "Cvf-Agent";
 inline constexpr std::string_view first = "Cvf-First";

@@ -26,27 +26,48 @@ std::string shown(std::string_view kind, std::string_view name) {
     return out + "/" + std::string(name);
 }
 
-// Lets the user change a text in $EDITOR. Nothing: the editor failed, or nothing was changed.
-std::optional<std::string> edited(const std::string& text) {
-    const char* editor = std::getenv("VISUAL");
-    if (!editor || !*editor) editor = std::getenv("EDITOR");
-    if (!editor || !*editor) editor = "vi";
-    char name[] = "/tmp/cvf-edit-XXXXXX.yaml";
-    const int fd = ::mkstemps(name, 5);
-    if (fd < 0) return std::nullopt;
-    ::close(fd);
-    {
-        std::ofstream file(name);
-        file << text;
+// A text in a file for the user's editor. What he wrote stays there unless it was taken.
+class Draft {
+ public:
+    ~Draft() {
+        if (!keep_ && !name_.empty()) std::filesystem::remove(name_, ignored_);
     }
-    const int status = std::system(fmt::format("{} {}", editor, name).c_str());
-    std::ifstream file(name);
-    std::string after((std::istreambuf_iterator<char>(file)), {});
-    std::error_code ignored;
-    std::filesystem::remove(name, ignored);
-    if (status != 0 || after == text) return std::nullopt;
-    return after;
-}
+    Draft() = default;
+    Draft(const Draft&) = delete;
+    Draft& operator=(const Draft&) = delete;
+
+    // What $VISUAL or $EDITOR makes of it. Nothing: the editor failed, or nothing was changed.
+    std::optional<std::string> edit(const std::string& text) {
+        const char* editor = std::getenv("VISUAL");
+        if (!editor || !*editor) editor = std::getenv("EDITOR");
+        if (!editor || !*editor) editor = "vi";
+        if (name_.empty()) {
+            char name[] = "/tmp/cvf-edit-XXXXXX.yaml";
+            const int fd = ::mkstemps(name, 5);
+            if (fd < 0) return std::nullopt;
+            ::close(fd);
+            name_ = name;
+        }
+        {
+            std::ofstream file(name_, std::ios::trunc);
+            file << text;
+        }
+        const int status = std::system(fmt::format("{} {}", editor, name_).c_str());
+        std::ifstream file(name_);
+        std::string after((std::istreambuf_iterator<char>(file)), {});
+        if (status != 0 || after == text) return std::nullopt;
+        return after;
+    }
+    void keep() {
+        keep_ = true;
+        fmt::print(stderr, "cvf edit: what you wrote is in {}\n", name_);
+    }
+
+ private:
+    std::string name_;
+    std::error_code ignored_;
+    bool keep_ = false;
+};
 
 }  // namespace
 
@@ -106,24 +127,36 @@ int run_edit(const config::Settings& settings, const Management& what) {
     auto there = client.directive(kind, what.name);
     if (!there) return complain("edit", there.error());
     std::string text = directive::to_yaml(there->directive);
+    Draft draft;
     for (;;) {
-        const auto after = edited(text);
+        const auto after = draft.edit(text);
         if (!after) {
             fmt::print("{} unchanged\n", shown(kind, what.name));
             return exit_done;
         }
         auto parsed = directive::parse_one(*after);
-        if (parsed && directive::identity(*parsed) != directive::identity(there->directive))
+        if (parsed && directive::identity(*parsed) != directive::identity(there->directive)) {
+            draft.keep();
             return complain_use("edit", "kind and name can't be edited; `cvf apply` makes another directive");
+        }
         if (parsed) {
-            if (auto done = sign_with(*parsed, what.sign_with); !done) return complain_use("edit", done.error());
+            if (auto done = sign_with(*parsed, what.sign_with); !done) {
+                draft.keep();
+                return complain_use("edit", done.error());
+            }
             auto replaced = client.replace(*parsed, there->revision);
-            if (!replaced) return complain("edit", replaced.error());
+            if (!replaced) {
+                draft.keep();
+                return complain("edit", replaced.error());
+            }
             fmt::print("{} {}\n", shown(kind, what.name), directive::change_names[static_cast<size_t>(replaced->change)]);
             return exit_done;
         }
         for (const directive::Problem& problem : parsed.error()) fmt::print(stderr, "cvf edit: {}\n", problem.show());
-        if (!isatty(STDIN_FILENO)) return exit_wrong_use;
+        if (!isatty(STDIN_FILENO)) {
+            draft.keep();
+            return exit_wrong_use;
+        }
         text.clear();
         for (const directive::Problem& problem : parsed.error()) text += "# " + problem.show() + "\n";
         text += *after;

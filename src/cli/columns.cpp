@@ -10,17 +10,23 @@ namespace cvf::cli {
 
 namespace {
 
-std::string clean(const std::string& text) {
-    std::string out;
-    for (const char c : text) out += static_cast<unsigned char>(c) < ' ' || c == 0x7f ? ' ' : c;
-    return out;
-}
-
 size_t width(const std::string& text) {
     return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 }  // namespace
+
+std::string printable(std::string_view text) {
+    std::string out;
+    for (size_t i = 0; i < text.size(); i++) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        // The second set of control characters is C2 80 to C2 9F.
+        const bool second = c == 0xc2 && i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) & 0xe0) == 0x80;
+        if (second) i++;
+        out += second || c < ' ' || c == 0x7f ? ' ' : text[i];
+    }
+    return out;
+}
 
 void Columns::print() const {
     std::vector<size_t> widths(rows_.front().size());
@@ -29,7 +35,7 @@ void Columns::print() const {
     std::string out;
     for (const auto& row : rows_) {
         for (size_t i = 0; i < row.size(); i++) {
-            out += clean(row[i]);
+            out += printable(row[i]);
             if (i + 1 < row.size()) out.append(widths[i] + 3 - width(row[i]), ' ');
         }
         out += '\n';

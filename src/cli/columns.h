@@ -3,9 +3,13 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cvf::cli {
+
+// For a terminal: what comes from elsewhere, with its control characters taken out.
+std::string printable(std::string_view text);
 
 class Columns {
  public:

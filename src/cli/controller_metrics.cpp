@@ -23,14 +23,19 @@ std::vector<Metric> controller_metrics(controller::Controller& controller, const
         Metric::counter("cvf_controller_directives_foreign_total", "Directives taken from the bus", n.foreign_applied),
         Metric::counter("cvf_controller_directives_refused_total", "Directives from the bus that were refused",
                         n.foreign_refused),
-        Metric::counter("cvf_history_overrun_total", "Records the history was too slow for", n.history_lost),
     };
     if (history) {
         const history::Stats s = history->stats();
+        // What the buffer before it lost: those that the history could not write are counted there, too.
+        all.push_back(Metric::counter("cvf_history_overrun_total", "Records the history was too slow for",
+                                      n.history_lost - std::min(n.history_lost, s.lost)));
         all.push_back(Metric::gauge("cvf_history_records", "Records kept now", s.records));
         all.push_back(Metric::gauge("cvf_history_bytes", "Bytes of them on disk", s.bytes));
         all.push_back(Metric::counter("cvf_history_records_written_total", "Records written", s.written));
         all.push_back(Metric::counter("cvf_history_records_lost_total", "Records that could not be written", s.lost));
+        all.push_back(Metric::counter("cvf_history_lines_refused_total", "Lines that were no records", s.refused));
+        all.push_back(
+            Metric::counter("cvf_history_bytes_cut_total", "Bytes found damaged or half-written at the start", s.cut_bytes));
         all.push_back(Metric::counter("cvf_history_records_dropped_total", "Records dropped for age or size", s.dropped_records));
     }
     return all;

@@ -8,6 +8,7 @@
 #include "cli/management.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
+#include "directive/node.h"
 #include "directive/write.h"
 
 namespace cvf::cli {
@@ -39,7 +40,8 @@ const std::vector<std::string> directive_header = {"KIND", "NAME", "GENERATION",
 
 std::string state_of(const controller::Node& node) {
     if (node.status.leaving) return "ended";
-    return node.lost ? "lost" : "ready";
+    if (node.lost) return "lost";
+    return node.namesakes.empty() ? "ready" : "doubled";
 }
 
 std::vector<std::string> node_row(const RemoteNode& remote) {
@@ -75,7 +77,8 @@ void print_directives(const std::vector<RemoteDirective>& all, Form form) {
     std::vector<directive::Directive> plain;
     for (const RemoteDirective& one : all) {
         if (form == Form::json) fmt::print("{}\n", one.json);
-        if (form == Form::name) fmt::print("{}/{}\n", directive::name_of(one.directive.kind), one.directive.metadata.name);
+        if (form == Form::name)
+            fmt::print("{}/{}\n", directive::name_of(one.directive.kind), printable(one.directive.metadata.name));
         plain.push_back(one.directive);
     }
     if (form == Form::yaml) fmt::print("{}", directive::to_yaml(plain, directive::Defaults::left_out));
@@ -83,7 +86,16 @@ void print_directives(const std::vector<RemoteDirective>& all, Form form) {
 
 void print_nodes(const std::vector<RemoteNode>& all, Form form) {
     if (form != Form::table) {
-        for (const RemoteNode& one : all) fmt::print("{}\n", form == Form::name ? one.node.status.name : one.json);
+        bool first = true;
+        for (const RemoteNode& one : all) {
+            const auto trees = form == Form::yaml ? directive::read_json(one.json) : directive::Trees();
+            if (form == Form::name)
+                fmt::print("{}\n", printable(one.node.status.name));
+            else if (form == Form::json || !trees || trees->empty())
+                fmt::print("{}\n", one.json);
+            else
+                fmt::print("{}{}", std::exchange(first, false) ? "" : "---\n", directive::write_yaml(trees->front()));
+        }
         return;
     }
     Columns columns(node_header);
@@ -92,6 +104,12 @@ void print_nodes(const std::vector<RemoteNode>& all, Form form) {
         fmt::print(stderr, "no agent has been heard of\n");
     else
         columns.print();
+    // What a table has no room for.
+    for (const RemoteNode& one : all)
+        if (!one.node.namesakes.empty() && !one.node.lost)
+            fmt::print(stderr, "{}: {} agents are alive under this name (instances {}, {}); give each its own --node\n",
+                       printable(one.node.status.name), one.node.namesakes.size() + 1, printable(one.node.status.instance),
+                       printable(fmt::format("{}", fmt::join(one.node.namesakes, ", "))));
 }
 
 int follow(const api::Client& client, Thing thing, const std::string& kind) {
@@ -99,7 +117,9 @@ int follow(const api::Client& client, Thing thing, const std::string& kind) {
     std::expected<void, api::ClientError> done;
     if (thing == Thing::nodes)
         done = client.watch_nodes([](api::WatchEvent event, const RemoteNode* node) {
-            if (node) fmt::print("{} {} {}\n", names[static_cast<size_t>(event)], node->node.status.name, state_of(node->node));
+            if (node)
+                fmt::print("{} {} {}\n", names[static_cast<size_t>(event)], printable(node->node.status.name),
+                           state_of(node->node));
             std::fflush(stdout);
             return !stopping;
         });
@@ -107,8 +127,8 @@ int follow(const api::Client& client, Thing thing, const std::string& kind) {
         done = client.watch_directives(kind, {}, [](api::WatchEvent event, const RemoteDirective* d) {
             if (d)
                 fmt::print("{} {}/{} generation {}: {}\n", names[static_cast<size_t>(event)],
-                           directive::name_of(d->directive.kind), d->directive.metadata.name, d->directive.metadata.generation,
-                           d->summary.show());
+                           directive::name_of(d->directive.kind), printable(d->directive.metadata.name),
+                           d->directive.metadata.generation, printable(d->summary.show()));
             std::fflush(stdout);
             return !stopping;
         });
@@ -128,7 +148,10 @@ int get_audit(const api::Client& client, Form form) {
     const boost::json::array* items = nullptr;
     if (!error && value.is_object())
         if (const auto* list = value.get_object().if_contains("items"); list && list->is_array()) items = &list->get_array();
-    if (!items) return complain_use("get", "the server's answer is not understood; -o json shows it");
+    if (!items) {
+        fmt::print(stderr, "cvf get: the server's answer is not understood; -o json shows it\n");
+        return exit_failed;
+    }
     Columns columns({"TIME", "WHO", "FROM", "ACTION", "OBJECT", "OUTCOME", "REASON"});
     for (const boost::json::value& item : *items) {
         const auto text_of = [&](const char* key) {
@@ -144,7 +167,7 @@ int get_audit(const api::Client& client, Form form) {
 
 void describe(const RemoteDirective& d) {
     fmt::print("{}", directive::to_yaml(d.directive));
-    fmt::print("\nagents: {}\n", d.summary.show());
+    fmt::print("\nagents: {}\n", printable(d.summary.show()));
     if (d.agents.empty()) return;
     Columns columns({"NODE", "STATE", "SINCE", "ENDS", "MATCHED", "SAMPLED OUT", "LIMITED", "SENT", "BYTES", "REASON"});
     for (const directive::Status& s : d.agents)
@@ -165,6 +188,8 @@ void describe(const RemoteNode& remote) {
     facts.add({"watches", s.cgroup.empty() ? "the whole machine" : s.cgroup});
     facts.add({"capabilities", fmt::format("{}", fmt::join(s.capabilities, ", "))});
     for (const auto& [key, value] : s.labels) facts.add({"label", key + "=" + value});
+    for (const std::string& other : node.namesakes)
+        facts.add({"problem", fmt::format("another agent is alive under this name: instance {}", other)});
     for (const std::string& problem : s.problems) facts.add({"problem", problem});
     facts.add({"started", human_time(s.started)});
     facts.add({"clock skew", human_duration(node.clock_skew.count())});

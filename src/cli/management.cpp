@@ -10,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "cli/columns.h"
 #include "cli/signals.h"
 #include "directive/parse.h"
 #include "directive/signature.h"
@@ -117,17 +118,18 @@ int wait_for(const api::Client& client, const std::vector<api::RemoteApplied>& a
             if (!now) return complain("apply", now.error());
             const bool settled = now->settled && now->summary.agents > 0 && now->directive.metadata.generation >= one.generation;
             if (settled) {
-                fmt::print("{}/{}: {}\n", lower(one.kind), one.name, now->summary.show());
+                fmt::print("{}/{}: {}\n", lower(one.kind), printable(one.name), printable(now->summary.show()));
                 if (!now->good) {
                     for (const auto& [reason, nodes] : now->summary.reasons)
-                        fmt::print(stderr, "cvf apply: {}: {}\n", fmt::join(nodes, ", "), reason);
+                        fmt::print(stderr, "cvf apply: {}: {}\n", printable(fmt::format("{}", fmt::join(nodes, ", "))),
+                                   printable(reason));
                     status = exit_failed;
                 }
                 break;
             }
             if (stopping || std::chrono::steady_clock::now() >= until) {
-                fmt::print(stderr, "cvf apply: {}/{} is not in force everywhere yet: {}\n", lower(one.kind), one.name,
-                           now->summary.show());
+                fmt::print(stderr, "cvf apply: {}/{} is not in force everywhere yet: {}\n", lower(one.kind), printable(one.name),
+                           printable(now->summary.show()));
                 status = exit_failed;
                 break;
             }

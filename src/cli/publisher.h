@@ -16,13 +16,13 @@ namespace cvf::cli {
 
 class Publisher {
  public:
-    // `selection`: which records, and which fields of them.
+    // `selection`: which records, and which fields of them. Whoever makes records waits in the midst of it while too much is
+    // under way, until `stop`.
     static std::expected<std::unique_ptr<Publisher>, std::string> open(const config::Settings& settings,
-                                                                       pipeline::Selection selection);
+                                                                       pipeline::Selection selection,
+                                                                       const std::atomic<int>& stop);
 
     pipeline::RuleSlot* slot() { return &slot_; }
-    // Between two turns of reading: waits while too much is under way, until `stop`.
-    void keep_pace(const std::atomic<int>& stop);
     // Waits for what is under way; then says how much was published. False: some was lost.
     bool finish(bool quiet);
 

@@ -62,12 +62,15 @@ int run_query(const config::Settings& settings, const Question& question) {
     if (question.top) give("top", std::to_string(question.top));
     if (question.count) give("count", "true");
     for (const auto& [function, field] : question.functions) parameters.emplace_back(function, field);
-    const bool groups = question.count || !question.functions.empty();
+    // As the server decides it (history/query.h): whoever groups without a measure counts.
+    const bool groups =
+        question.count || !question.functions.empty() || !question.by.empty() || question.top > 0 || !question.every.empty();
 
     const bool table = wants_table(settings);
     Groups grouped;
     std::unique_ptr<pipeline::Outlet> outlet;
     record::Record record;
+    uint64_t not_understood = 0;
     config::Settings shown = settings;
     shown.filter.clear();
     if (table && !groups) {
@@ -86,6 +89,8 @@ int run_query(const config::Settings& settings, const Question& question) {
                 grouped.add(row);
             } else if (record::parse_record(row, record)) {
                 outlet->emit(record);
+            } else {
+                ++not_understood;
             }
             return !stopping;
         },
@@ -100,6 +105,10 @@ int run_query(const config::Settings& settings, const Question& question) {
     if (groups) grouped.print();
     if (!done) return stopping ? exit_done : complain("query", done.error());
     if (std::fflush(stdout) != 0) return exit_failed;
+    if (not_understood > 0) {
+        fmt::print(stderr, "cvf query: {} rows are not understood; --format json shows them\n", not_understood);
+        return exit_failed;
+    }
     if (done->damaged > 0) fmt::print(stderr, "cvf query: {} records could not be read\n", done->damaged);
     if (done->left_out > 0)
         fmt::print(stderr, "cvf query: {} records were in groups for which there was no room\n", done->left_out);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <optional>
+#include <span>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -53,12 +55,49 @@ uint64_t total_size(const std::vector<std::string>& files) {
     return total;
 }
 
+// What a capture says beside its packets: the names of its interfaces, and what people have written into it.
+class Described {
+ public:
+    Described(const pcapng::Reader& reader, flow::Tracker& tracker, std::vector<std::string>& about)
+        : reader_(reader), tracker_(tracker), about_(about) {
+        learn();
+    }
+
+    // Gives the packet last read the number that the tracker has for its interface. Returns the comments on it, borrowed until
+    // the next one is read.
+    std::span<const std::string_view> look(decode::Packet& packet) {
+        if (reader_.interfaces().size() != numbers_.size()) [[unlikely]]
+            learn();
+        packet.interface = numbers_[packet.interface];
+        return {comments_, reader_.comments(comments_)};
+    }
+
+ private:
+    // A new section begins, or more of this one is described.
+    void learn() {
+        const std::string_view said = reader_.section_comment();
+        if (!said.empty() && about_.size() < flow::Extras::most_comments && std::ranges::find(about_, said) == about_.end())
+            about_.emplace_back(said);
+        for (size_t i = numbers_.size(); i < reader_.interfaces().size(); i++) {
+            const pcapng::Interface& one = reader_.interfaces()[i];
+            numbers_.push_back(tracker_.interface(one.name.empty() ? one.description : one.name));
+        }
+    }
+
+    const pcapng::Reader& reader_;
+    flow::Tracker& tracker_;
+    std::vector<std::string>& about_;
+    std::vector<uint32_t> numbers_;  // by the file's own
+    std::string_view comments_[flow::Extras::most_comments];
+};
+
 struct Reading {
     pipeline::Shard& shard;
     sink::Progress* progress;  // null: not shown
-    Publisher* publisher;      // null: nothing is published
+    bool publishes;            // in a fabric
     uint64_t bytes_before = 0;
     int64_t last_time = 0;
+    std::vector<std::string> about = {};  // comments on the captures themselves
 
     void complain(const std::string& text) {
         if (progress) progress->clear();
@@ -73,16 +112,22 @@ struct Reading {
             return false;
         }
         decode::Packet packet;
+        std::optional<Described> described;
+        if (tap->reader().describes()) described.emplace(tap->reader(), shard.tracker(), about);
         for (bool more = true; more && !stop && !shard.closed();) {
-            for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
-                shard.frame(packet);
-                last_time = std::max(last_time, packet.time);
+            if (described) {
+                for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
+                    shard.frame(packet, described->look(packet));
+                    last_time = std::max(last_time, packet.time);
+                }
+            } else {
+                for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
+                    shard.frame(packet);
+                    last_time = std::max(last_time, packet.time);
+                }
             }
             if (progress) progress->update(bytes_before + tap->progress().bytes_read, shard.records_made());
-            if (publisher) {
-                shard.flush();
-                publisher->keep_pace(stop);
-            }
+            if (publishes) shard.flush();
         }
         bytes_before += tap->progress().bytes_read;
         if (const auto& fault = tap->fault()) {
@@ -108,7 +153,7 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
     if (!settings.bus.empty()) {
         auto selection = make_selection(settings);
-        auto opened = selection ? Publisher::open(settings, std::move(*selection))
+        auto opened = selection ? Publisher::open(settings, std::move(*selection), stop)
                                 : std::expected<std::unique_ptr<Publisher>, std::string>(std::unexpected(selection.error()));
         if (!opened) {
             fmt::print(stderr, "cvf read: {}\n", opened.error());
@@ -139,7 +184,7 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     // Records on the same terminal would be torn by a progress line.
     const bool show = !settings.quiet && !(writes && settings.output.empty() && isatty(STDOUT_FILENO));
     sink::Progress progress(total_size(files));
-    Reading reading{shard, show ? &progress : nullptr, publisher.get()};
+    Reading reading{shard, show ? &progress : nullptr, publisher != nullptr};
     bool good = true;
     for (const std::string& file : files) {
         if (stop || shard.closed()) break;  // nobody reads any more: a quiet end
@@ -148,10 +193,13 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     shard.finish();
     // Without a packet there is no time but the clock's.
     const int64_t end = reading.last_time ? reading.last_time : host::Clock().utc(static_cast<uint64_t>(host::monotonic_now()));
-    if (!writes)
-        shard.health(end, "file", {}, false);
-    else if (!wants_table(settings))
-        shard.health(end, "file", {}, true);
+    if (!writes || !wants_table(settings)) {
+        const std::vector<std::string_view> about(reading.about.begin(), reading.about.end());
+        const auto more = [&](record::Record& r) {
+            if (!about.empty()) r.texts(record::Field::capture_comments, about);
+        };
+        shard.health(end, "file", more, writes);
+    }
     shard.flush();
     if (writes) shard.outlets().front()->finish();
     waited_for = nullptr;

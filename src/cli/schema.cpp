@@ -173,6 +173,8 @@ std::string reference_page() {
     table(out, [](const FieldInfo& f) { return f.types == "*"; });
     for (RecordType t : all<RecordType>()) {
         out += fmt::format("\n## {}\n\n`record.type` is `{}`: {}.\n", info(t).name, info(t).name, info(t).doc);
+        if (t == RecordType::metric)
+            out += "\nIt also has the fields it was grouped by: any key of this page with a single value.\n";
         table(out, [&](const FieldInfo& f) { return f.types != "*" && belongs(f, info(t).name); });
     }
     out += page_budget;

@@ -23,7 +23,7 @@ namespace {
 // All that is seen goes where it is kept.
 directive::Directive everything() {
     directive::Directive d;
-    d.metadata.name = "up";
+    d.metadata.name = "cvf-up-history";
     d.metadata.labels["app.kubernetes.io/managed-by"] = "cvf-up";
     return d;
 }

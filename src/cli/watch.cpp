@@ -8,6 +8,7 @@
 #include "api/watch.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/serve.h"
 #include "record/parse.h"
 #include "sink/descriptor.h"
 
@@ -36,10 +37,8 @@ int run_watch(const config::Settings& settings, const std::string& expression) {
         return exit_wrong_use;
     }
     const bool table = wants_table(here);
-    api::WatchOptions options;
-    if (!here.server.empty())
-        options.server = here.server.contains("://") || here.server.starts_with("unix:") ? here.server : "http://" + here.server;
-    options.token_file = here.token_file;
+    const api::ClientOptions how = client_options(here);
+    api::WatchOptions options{.server = how.server, .token_file = how.token_file, .tls = how.tls};
     options.filter = here.filter;
     for (size_t i = 0; i < record::type_count; i++)
         if (selection->types[i] && !selection->types.all())

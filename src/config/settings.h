@@ -50,6 +50,8 @@ struct Settings {
     uint64_t bus_memory = 32u << 20;                        // bytes of records waiting in memory for a slow broker
     std::string spool_directory = "/var/lib/cvf/spool";     // where they wait when it is gone
     uint64_t spool_size = 256u << 20;                       // bytes there at most; 0: none
+    std::string state_directory = "/var/lib/cvf/state";     // what must outlive the process: how directives fared, up's own documents
+    uint64_t max_rate = 0, max_record_rate = 0;             // per second, of one directive: bytes, records; 0: any
     std::vector<std::string> labels;                        // of this node, KEY=VALUE, for selectors
     std::vector<std::string> directives;                    // files and folders of directives in force here whatever the bus says
     std::vector<std::string> trusted_keys;                  // PEM files of those who may sign directives

@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <boost/json.hpp>
 #include <condition_variable>
-#include <ctime>
 #include <deque>
 #include <mutex>
 #include <thread>
 
 #include "bus/subjects.h"
-#include "record/text.h"
+#include "host/clock.h"
+#include "record/utf8.h"
 
 namespace cvf::controller {
 
@@ -19,13 +19,9 @@ namespace {
 
 constexpr size_t remembered = 1000;
 constexpr size_t most_waiting = 1000;  // for a bus that is gone
+constexpr int most_refusals = 5;       // of one entry, by a bus that is there
 constexpr auto retry = std::chrono::seconds(1);
-
-int64_t utc_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
+constexpr auto last_words = std::chrono::seconds(2);
 
 class BusAudit final : public Audit {
  public:
@@ -34,6 +30,7 @@ class BusAudit final : public Audit {
         {
             const std::lock_guard lock(mutex_);
             stop_ = true;
+            until_ = std::chrono::steady_clock::now() + last_words;
         }
         wake_.notify_all();
         if (thread_.joinable()) thread_.join();
@@ -51,58 +48,87 @@ class BusAudit final : public Audit {
     }
 
     void note(AuditEntry entry) override {
-        entry.time = utc_now();
+        entry.time = host::utc_now();
+        for (std::string* text :
+             {&entry.who.name, &entry.who.role, &entry.who.from, &entry.action, &entry.object, &entry.outcome, &entry.reason})
+            *text = record::valid_utf8(*text, audit_text_bytes);
         const std::lock_guard lock(mutex_);
+        if (waiting_.size() >= most_waiting) {
+            ++lost_;
+            return;
+        }
         std::string key = fmt::format("{:020}-{:04}", entry.time, number_++ % 10'000);
-        if (waiting_.size() < most_waiting) waiting_.emplace_back(std::move(key), std::move(entry));
+        waiting_.emplace_back(std::move(key), std::move(entry));
         wake_.notify_all();
     }
 
     std::vector<AuditEntry> newest(size_t count) const override {
         const std::lock_guard lock(mutex_);
+        std::vector<const Keyed*> all;
+        for (const Keyed& one : known_) all.push_back(&one);
+        // The bus may have told us of one before it told us that it has taken it.
+        for (const Keyed& one : waiting_)
+            if (!std::ranges::binary_search(known_, one.first, {}, &Keyed::first)) all.push_back(&one);
+        std::ranges::sort(all, std::greater<>(), [](const Keyed* one) -> const std::string& { return one->first; });
+        if (all.size() > count) all.resize(count);
         std::vector<AuditEntry> out;
-        for (const auto& [key, entry] : waiting_) out.push_back(entry);
-        for (const auto& [key, entry] : known_) out.push_back(entry);
-        std::ranges::sort(out, std::greater<>(), &AuditEntry::time);
-        if (out.size() > count) out.resize(count);
+        for (const Keyed* one : all) out.push_back(one->second);
         return out;
     }
 
+    uint64_t lost() const override {
+        const std::lock_guard lock(mutex_);
+        return lost_;
+    }
+
  private:
+    using Keyed = std::pair<std::string, AuditEntry>;  // the key begins with the time
+
     void remember(std::string key, AuditEntry entry) {
         const std::lock_guard lock(mutex_);
-        const auto at =
-            std::ranges::lower_bound(known_, key, {}, [](const auto& one) -> const std::string& { return one.first; });
+        const auto at = std::ranges::lower_bound(known_, key, {}, &Keyed::first);
         if (at != known_.end() && at->first == key) return;
         known_.emplace(at, std::move(key), std::move(entry));
         if (known_.size() > remembered) known_.pop_front();
     }
 
+    bool over() const { return stop_ && std::chrono::steady_clock::now() >= until_; }
+
     void work() {
         std::unique_lock lock(mutex_);
-        while (!stop_) {
+        int refusals = 0;
+        while (!over()) {
             if (waiting_.empty()) {
+                if (stop_) return;
                 wake_.wait(lock);
                 continue;
             }
             const auto [key, entry] = waiting_.front();
             lock.unlock();
             const bool put = bus_.put(bus::bucket::audit, key, to_json(entry)).has_value();
+            const bool there = put || bus_.state().connected;
             if (put) remember(key, entry);
             lock.lock();
-            if (put)
+            if (put || (there && ++refusals == most_refusals)) {
+                if (!put) ++lost_;
+                refusals = 0;
                 waiting_.pop_front();
-            else if (!stop_)
-                wake_.wait_for(lock, retry);
+            } else if (stop_ && !there) {
+                break;  // nobody is coming back for it
+            } else {
+                wake_.wait_for(lock, stop_ ? retry / 10 : retry, [this, before = stop_] { return stop_ != before; });
+            }
         }
+        lost_ += waiting_.size();
     }
 
     bus::Bus& bus_;
     mutable std::mutex mutex_;
     std::condition_variable wake_;
-    std::deque<std::pair<std::string, AuditEntry>> waiting_, known_;  // by key: not yet on the bus; there
-    uint64_t number_ = 0;
+    std::deque<Keyed> waiting_, known_;  // by key: not yet on the bus; there
+    uint64_t number_ = 0, lost_ = 0;
     bool stop_ = false;
+    std::chrono::steady_clock::time_point until_{};  // when it stops at the latest
     std::thread thread_;
     std::unique_ptr<bus::Subscription> watch_;
 };

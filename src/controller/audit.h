@@ -1,7 +1,9 @@
 // The trail of changes: who changed what, when, from where, and whether it was let.
 //
-// Each entry goes to the bus's bucket `cvf-audit` (kept for 90 days) and is kept in memory, the newest thousand. What the bus
-// can't take at once is kept and tried again. Thread rule: any; note() does not wait for the bus.
+// Each entry goes to the bus's bucket `cvf-audit` (kept for 90 days) and is kept in memory, the newest thousand. While the bus is
+// away, as many wait for it; what finds no room then, what a bus that is there has refused again and again, and what is still not
+// on it two seconds after the end, is lost and counted. Texts are cut at audit_text_bytes and made UTF-8: an entry can't be too
+// large for the bus. Thread rule: any; note() does not wait for the bus, the destructor does.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +15,8 @@
 #include "bus/bus.h"
 
 namespace cvf::controller {
+
+inline constexpr size_t audit_text_bytes = 256;
 
 // Who asks.
 struct Who {
@@ -41,6 +45,7 @@ class Audit {
 
     virtual void note(AuditEntry entry) = 0;                         // time is set here
     virtual std::vector<AuditEntry> newest(size_t count) const = 0;  // newest first
+    virtual uint64_t lost() const = 0;                               // entries that are on no bus
 };
 
 }  // namespace cvf::controller

@@ -25,14 +25,14 @@ namespace cvf::controller {
 struct ControllerOptions {
     std::shared_ptr<history::History> history;  // null: no records are kept
     bool live = true;                           // feeds hub() from the bus; false where the agent's own hub is at hand
-    std::string queue;                          // not empty: the records are shared out among the controllers that say the same
-    size_t history_buffer = 32u << 20;          // bytes that wait for a slow disk
+    std::string queue;                          // not empty: the history's share, of the controllers that say the same; all see all live
+    size_t history_buffer = 64u << 20;          // bytes that wait for a slow disk: two seconds of 50,000 records/s
 };
 
 struct ControllerNumbers {
     Sequences::Totals sequences;
     uint64_t batches = 0, records = 0, bytes = 0;  // received
-    uint64_t history_lost = 0;                     // the history could not take them
+    uint64_t history_lost = 0;                     // the history was too slow for them
     uint64_t foreign_applied = 0, foreign_refused = 0;
 };
 
@@ -55,8 +55,5 @@ class Controller {
     virtual std::shared_ptr<void> ask(const std::vector<std::string>& types, const std::string& filter,
                                       const std::vector<std::string>& fields) = 0;
 };
-
-// The label of a directive that ends by itself at a time (UTC seconds) unless it is put off.
-inline constexpr const char* lease_label = "cvf/until";
 
 }  // namespace cvf::controller

@@ -1,10 +1,13 @@
 #include "controller/nodes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <ctime>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "bus/subjects.h"
 #include "controller/listeners.h"
@@ -25,7 +28,7 @@ int64_t utc_now() {
 
 class Registry final : public Nodes {
  public:
-    explicit Registry(bus::Bus& bus) : bus_(bus) {}
+    Registry(bus::Bus& bus, Audit* audit) : bus_(bus), audit_(audit) {}
 
     std::optional<std::string> open() {
         auto watch = bus_.watch(bus::bucket::nodes, [this](const bus::Document* document) { told(document); });
@@ -72,17 +75,72 @@ class Registry final : public Nodes {
     std::shared_ptr<void> listen(Listener listener) override { return listeners_.add(std::move(listener)); }
 
  private:
+    // One agent of several that have written under a name of late.
+    struct Life {
+        std::string instance, machine;
+        Clock::time_point seen;
+        std::optional<Clock::time_point> came_back = {};  // wrote again after another had: no restart looks like that
+        bool alive(Clock::time_point now) const { return now - seen <= lost_after; }
+        bool returned(Clock::time_point now) const { return came_back && now - *came_back <= lost_after; }
+    };
     struct Known {
         directive::NodeStatus status;
         Clock::time_point seen;
         int64_t skew = 0;  // the least of this instance
+        std::vector<Life> lives;
+        bool doubled = false;  // as last told
     };
+    static constexpr size_t most_lives = 8;
 
     static bool is_lost(const Known& known, Clock::time_point now) {
         return known.status.leaving || now - known.seen > lost_after;
     }
     static Node as_node(const Known& known, Clock::time_point now) {
-        return {known.status, now - known.seen, is_lost(known, now), std::chrono::nanoseconds(known.skew)};
+        Node node{known.status, now - known.seen, is_lost(known, now), std::chrono::nanoseconds(known.skew), {}};
+        if (is_doubled(known, now))
+            for (const Life& life : known.lives)
+                if (life.instance != known.status.instance && life.alive(now)) node.namesakes.push_back(life.instance);
+        return node;
+    }
+
+    // Of two that have been heard lately one came back: a restart has one that never does.
+    static bool is_doubled(const Known& known, Clock::time_point now) {
+        return std::ranges::count_if(known.lives, [&](const Life& life) { return life.alive(now); }) > 1 &&
+               std::ranges::any_of(known.lives, [&](const Life& life) { return life.alive(now) && life.returned(now); });
+    }
+
+    // False: this is the last word of one of two, and the other goes on.
+    static bool note_life(Known& known, const directive::NodeStatus& status, Clock::time_point now) {
+        std::erase_if(known.lives, [&](const Life& life) { return now - life.seen > 2 * lost_after; });
+        auto at = std::ranges::find(known.lives, status.instance, &Life::instance);
+        if (status.leaving) {
+            if (at != known.lives.end()) known.lives.erase(at);
+            return std::ranges::none_of(known.lives, [&](const Life& life) { return life.alive(now) && life.returned(now); });
+        }
+        if (at == known.lives.end()) {
+            if (known.lives.size() == most_lives) known.lives.erase(std::ranges::min_element(known.lives, {}, &Life::seen));
+            known.lives.push_back({status.instance, status.machine, now});
+            return true;
+        }
+        if (known.status.instance != status.instance) at->came_back = now;
+        at->seen = now;
+        return true;
+    }
+
+    // What is new about an agent's being alone with its name; nothing mostly.
+    std::optional<AuditEntry> note_doubled(Known& known, Clock::time_point now) {
+        if (std::exchange(known.doubled, is_doubled(known, now)) || !known.doubled) return std::nullopt;
+        std::string who;
+        for (const Life& life : known.lives)
+            who += fmt::format("{}instance {} on machine {}", who.empty() ? "" : ", ", life.instance,
+                               life.machine.empty() ? "unknown" : life.machine);
+        AuditEntry entry;
+        entry.who = {"controller", "", "bus"};
+        entry.action = "notice";
+        entry.object = "Node/" + known.status.name;
+        entry.outcome = "doubled";
+        entry.reason = "more than one agent is alive under this name: " + who;
+        return entry;
     }
 
     void told(const bus::Document* document) {
@@ -91,6 +149,7 @@ class Registry final : public Nodes {
             return;
         }
         Node news;
+        std::optional<AuditEntry> noticed;
         {
             const std::lock_guard lock(mutex_);
             const std::string key(document->key);
@@ -109,14 +168,18 @@ class Registry final : public Nodes {
             const int64_t skew = now - status->sent;
             known.skew = known.status.instance == status->instance && std::abs(known.skew) < std::abs(skew) ? known.skew : skew;
             known.seen = fresh ? Clock::now() : Clock::now() - std::min<Clock::duration>(late, forgotten_after);
-            known.status = std::move(*status);
+            const bool replaces = note_life(known, *status, known.seen);
+            if (replaces) known.status = std::move(*status);
+            noticed = note_doubled(known, known.seen);
             news = as_node(known, Clock::now());
         }
+        if (noticed && audit_) audit_->note(std::move(*noticed));
         version_.fetch_add(1, std::memory_order_release);
         listeners_.tell(news);
     }
 
     bus::Bus& bus_;
+    Audit* const audit_;
     std::atomic<bool> ready_{false};
     std::atomic<uint64_t> version_{0};
     mutable std::mutex mutex_;
@@ -127,8 +190,8 @@ class Registry final : public Nodes {
 
 }  // namespace
 
-std::expected<std::unique_ptr<Nodes>, std::string> Nodes::open(bus::Bus& bus) {
-    auto registry = std::make_unique<Registry>(bus);
+std::expected<std::unique_ptr<Nodes>, std::string> Nodes::open(bus::Bus& bus, Audit* audit) {
+    auto registry = std::make_unique<Registry>(bus, audit);
     if (auto error = registry->open()) return std::unexpected(std::move(*error));
     return registry;
 }

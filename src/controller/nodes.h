@@ -1,7 +1,8 @@
 // The agents of the fabric as their last status has them.
 //
 // An agent writes its document every five seconds and at each change; one that has not for `lost_after` is lost, and stays listed
-// for a day. Thread rule: any.
+// for a day. Where two agents are alive under one name their documents take turns: an instance that comes back after another was
+// there. Both are told then, and an audit entry is made. Thread rule: any.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "bus/bus.h"
+#include "controller/audit.h"
 #include "directive/node_status.h"
 
 namespace cvf::controller {
@@ -24,6 +26,7 @@ struct Node {
     std::chrono::nanoseconds age{0};         // since its last status was seen here
     bool lost = false;                       // nothing heard for lost_after
     std::chrono::nanoseconds clock_skew{0};  // its clock against ours; the least seen, so that delays do not count
+    std::vector<std::string> namesakes;      // instances of other agents that are alive under its name
 };
 
 // A directive over all agents that are meant by it and are not lost.
@@ -34,7 +37,8 @@ struct Standing {
 
 class Nodes {
  public:
-    static std::expected<std::unique_ptr<Nodes>, std::string> open(bus::Bus& bus);
+    // `audit` may be null; both outlive it.
+    static std::expected<std::unique_ptr<Nodes>, std::string> open(bus::Bus& bus, Audit* audit = nullptr);
     virtual ~Nodes() = default;
 
     virtual bool ready() const = 0;

@@ -32,7 +32,8 @@ bool Sequences::note(std::string_view subject, std::span<const bus::Header> head
             order_.pop_front();
         }
         order_.push_back(key_);
-        at = streams_.emplace(key_, Stream{first, {}, std::prev(order_.end())}).first;  // what was before we came is not missing
+        at = streams_.emplace(key_, Stream{first, {}, std::prev(order_.end())}).first;
+        if (first > 1) at->second.gaps.push_back({1, first - 1, false});
     } else {
         order_.splice(order_.end(), order_, at->second.used);
     }
@@ -42,7 +43,8 @@ bool Sequences::note(std::string_view subject, std::span<const bus::Header> head
         if (first > stream.next) {
             totals_.missing += first - stream.next;
             stream.gaps.push_back({stream.next, first - 1});
-            if (stream.gaps.size() > max_gaps) stream.gaps.erase(stream.gaps.begin());
+            // The oldest that counts: what was before we came may come for as long as its agent lives.
+            if (stream.gaps.size() > max_gaps) stream.gaps.erase(stream.gaps.begin() + !stream.gaps.front().missing);
         }
         const uint64_t from = std::max(first, stream.next);
         fresh = last - from + 1;
@@ -57,10 +59,11 @@ bool Sequences::note(std::string_view subject, std::span<const bus::Header> head
             continue;
         }
         fresh += to - from + 1;
-        totals_.missing -= to - from + 1;
+        if (gap.missing) totals_.missing -= to - from + 1;
         stream.gaps.erase(stream.gaps.begin() + static_cast<ptrdiff_t>(i));
-        if (to < gap.last) stream.gaps.insert(stream.gaps.begin() + static_cast<ptrdiff_t>(i), {to + 1, gap.last});
-        if (from > gap.first) stream.gaps.insert(stream.gaps.begin() + static_cast<ptrdiff_t>(i++), {gap.first, from - 1});
+        if (to < gap.last) stream.gaps.insert(stream.gaps.begin() + static_cast<ptrdiff_t>(i), {to + 1, gap.last, gap.missing});
+        if (from > gap.first)
+            stream.gaps.insert(stream.gaps.begin() + static_cast<ptrdiff_t>(i++), {gap.first, from - 1, gap.missing});
         i += to < gap.last;
     }
     totals_.records += fresh;

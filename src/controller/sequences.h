@@ -1,7 +1,9 @@
 // What is missing and what came twice, by the numbers that agents give their batches (docs/bus.md).
 //
 // A stream is one agent's run, lane and subject; its records count from 1. A batch that comes late, out of order, is missing
-// until it comes. Memory: at most max_streams, the one longest silent is dropped for a new one. Not thread-safe.
+// until it comes. What was before the first that came here is not missing, and no repetition when it comes yet (an agent sends
+// what it had in memory behind what it had on disk). Memory: at most max_streams, the one longest silent is dropped for a new
+// one. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +36,7 @@ class Sequences {
  private:
     struct Gap {
         uint64_t first, last;
+        bool missing = true;  // counted as such
     };
     struct Stream {
         uint64_t next = 1;      // all below have come but for the gaps

@@ -80,8 +80,8 @@ struct Packet {
     // Set by the caller of decode_frame().
     int64_t time = 0;          // ns since 1970 UTC
     uint32_t wire_length = 0;  // bytes on the wire
-    uint32_t interface = 0;
-    Bytes frame;  // bytes captured
+    uint32_t interface = 0;    // as the tracker numbers interfaces (Tracker::interface); 0: not known
+    Bytes frame;               // bytes captured
     LinkType link = LinkType::ethernet;
 
     // From here to `payload`: cleared for each packet.

@@ -12,6 +12,7 @@
 #include "record/fields.h"
 #include "record/json.h"
 #include "record/nearest.h"
+#include "record/schema.h"
 
 namespace cvf::directive {
 
@@ -37,15 +38,14 @@ std::optional<Fault> check_group_key(std::string_view text) {
     if (!field && text.ends_with('*'))
         return Fault{fmt::format("'{}' names many fields; group by each by its name", text), {}, 0};
     if (!field) return check_field_pattern(text);
-    switch (record::info(*field).kind) {
-        case record::Kind::list_text:
-        case record::Kind::list_uint:
-        case record::Kind::list_ip:
-        case record::Kind::map:
-            return Fault{fmt::format("'{}' has many values at once; group by a field that has one", text), {}, 0};
-        default:
-            return {};
-    }
+    const record::FieldInfo& info = record::info(*field);
+    if (!record::has_one_value(info.kind))
+        return Fault{fmt::format("'{}' has many values at once; group by a field that has one", text), {}, 0};
+    if (*field == record::Field::timestamp || *field == record::Field::record_id)
+        return Fault{fmt::format("'{}' is another in every record; it makes no groups", text), {}, 0};
+    if (info.types != "*" && record::belongs(info, "metric"))
+        return Fault{fmt::format("'{}' is what the sums themselves have; group by something else", text), {}, 0};
+    return {};
 }
 
 std::optional<Fault> check_expression(std::string_view text) {

@@ -12,7 +12,7 @@ namespace cvf::directive {
 
 std::optional<Fault> check_record_type(std::string_view text);
 std::optional<Fault> check_field_pattern(std::string_view text);  // "dns.question.name", "source.*", "*"
-std::optional<Fault> check_group_key(std::string_view text);      // a field with one value
+std::optional<Fault> check_group_key(std::string_view text);      // a field with one value that makes groups
 std::optional<Fault> check_expression(std::string_view text);     // docs/filter.md
 std::optional<Fault> check_path(std::string_view text);
 std::optional<Fault> check_url(std::string_view text);      // http or https, without a password

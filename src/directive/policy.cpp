@@ -74,10 +74,7 @@ std::expected<void, std::string> judge_outputs(const Policy& policy, const Direc
 }
 
 std::expected<void, std::string> judge_signature(const Policy& policy, const Directive& directive) {
-    const bool known = directive.signature && std::ranges::any_of(policy.trusted, [&](const PublicKey& key) {
-                           return key.id() == directive.signature->key;
-                       });
-    if (!policy.require_signature && !known) return {};
+    if (!policy.require_signature && !trusts(policy, directive)) return {};
     const auto verified = verify(directive, policy.trusted);
     if (verified) return {};
     return no(policy.require_signature ? fmt::format("this node runs signed directives only: {}", verified.error())
@@ -85,6 +82,12 @@ std::expected<void, std::string> judge_signature(const Policy& policy, const Dir
 }
 
 }  // namespace
+
+bool trusts(const Policy& policy, const Directive& directive) {
+    return directive.signature && std::ranges::any_of(policy.trusted, [&](const PublicKey& key) {
+               return key.id() == directive.signature->key;
+           });
+}
 
 std::expected<void, std::string> judge(const Policy& policy, const Directive& directive, Origin origin) {
     if (std::ranges::find(policy.deny_kinds, directive.kind) != policy.deny_kinds.end())
@@ -114,11 +117,6 @@ std::string restriction_of(const Policy& policy, const Directive& directive) {
     return exclusion_expression(policy.deny_namespaces);
 }
 
-std::string output_path(const Policy& policy, const Output& output) {
-    if (output.path.starts_with('/') || policy.output_directory.empty()) return output.path;
-    return policy.output_directory + (policy.output_directory.ends_with('/') ? "" : "/") + output.path;
-}
-
 std::expected<Policy, std::string> policy_of(const config::Settings& settings) {
     Policy policy;
     for (const std::string& name : settings.deny_kinds) {
@@ -127,6 +125,8 @@ std::expected<Policy, std::string> policy_of(const config::Settings& settings) {
         policy.deny_kinds.push_back(*kind);
     }
     policy.deny_namespaces = settings.deny_namespaces;
+    policy.max_rate = settings.max_rate;
+    policy.max_record_rate = settings.max_record_rate;
     policy.require_signature = settings.require_signature;
     policy.output_directory = settings.output_directory;
     while (policy.output_directory.size() > 1 && policy.output_directory.ends_with('/')) policy.output_directory.pop_back();

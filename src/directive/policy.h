@@ -36,11 +36,11 @@ std::expected<Policy, std::string> policy_of(const config::Settings& settings);
 // the ReplayGuard's matter.
 std::expected<void, std::string> judge(const Policy& policy, const Directive& directive, Origin origin);
 
+// It is signed, by its own word, with a key that is trusted here. judge() verifies such a signature.
+bool trusts(const Policy& policy, const Directive& directive);
+
 // What must hold besides, as an expression for compile(): a Capture or Plaintext that looks everywhere leaves the denied
 // namespaces out. Empty: nothing.
 std::string restriction_of(const Policy& policy, const Directive& directive);
-
-// Where a file output goes: under the output directory, but for an absolute path.
-std::string output_path(const Policy& policy, const Output& output);
 
 }  // namespace cvf::directive

@@ -77,9 +77,4 @@ std::expected<ReplayGuard, std::string> ReplayGuard::load(std::string_view text)
     return guard;
 }
 
-bool is_newer(const Directive& held, const Directive& incoming) {
-    if (held.metadata.uid != incoming.metadata.uid) return true;
-    return incoming.metadata.generation >= held.metadata.generation;
-}
-
 }  // namespace cvf::directive

@@ -7,8 +7,6 @@
 // time itself refuses it. A node that lost its memory (new disk) accepts what has not expired, which is why signatures should
 // expire soon, and why the memory can be kept as text.
 //
-// Without signatures: of one uid the generation never goes back (a message that comes late or twice changes nothing).
-//
 // Thread rule: one thread. Memory: at most max_remembered entries; when they are all in use, what is new is refused, not let by.
 #pragma once
 
@@ -50,9 +48,5 @@ class ReplayGuard {
     };
     std::map<std::string, Seen, std::less<>> seen_;
 };
-
-// Whether `incoming` takes the place of `held`, which has the same identity: unless it is an older generation of the same uid.
-// One of another uid was created anew; which of the two is the later, the bus's order says.
-bool is_newer(const Directive& held, const Directive& incoming);
 
 }  // namespace cvf::directive

@@ -26,16 +26,29 @@ class Rules {
             if (const auto wrong = options.check_pcap_filter(s_.pcap_filter)) fail("spec.pcapFilter", *wrong);
         if (s_.by == By::packet && s_.sample.per_second != 0)
             fail("spec.sample", "a rate keeps conversations whole; for single packets write 1/N", "1/10");
-        if (s_.aggregate) {
-            auto by = s_.aggregate->by;
-            std::ranges::sort(by);
-            if (std::ranges::adjacent_find(by) != by.end()) fail("spec.aggregate.by", "names a field twice");
-        }
+        if (s_.aggregate) sums();
         if (d_.signature && d_.signature->issued >= d_.signature->expires)
             fail("signature.expires", "is not after `issued`: it would never hold");
     }
 
  private:
+    void sums() {
+        auto by = s_.aggregate->by;
+        std::ranges::sort(by);
+        if (std::ranges::adjacent_find(by) != by.end()) fail("spec.aggregate.by", "names a field twice");
+        if (!s_.fields.empty())
+            fail("spec.fields", "are of single records; a sum has the fields of `aggregate.by` and `aggregate.values`");
+        const TypeBits types = types_of(d_);
+        const auto bit = [](record::RecordType type) { return static_cast<size_t>(type); };
+        if (types == TypeBits().set(bit(record::RecordType::metric)))
+            fail("spec.types", "are sums already; name the types of the records to be summed");
+        for (const Sum sum : {Sum::bytes, Sum::packets})
+            if (!types[bit(record::RecordType::flow)] &&
+                std::ranges::find(s_.aggregate->values, sum) != s_.aggregate->values.end())
+                return fail("spec.aggregate.values", "bytes and packets are of flow records, which are not among the types",
+                            "latency");
+    }
+
     void fail(std::string path, std::string message, std::string nearest = {}) {
         if (problems_.size() >= max_problems) return;
         const Position at = position(path);
@@ -114,7 +127,8 @@ class Rules {
         if (of_records && own && (own->possible_types() & types_of(d_)).none()) {
             std::vector<std::string_view> names;
             for (size_t i = 0; i < record::type_count; ++i)
-                if (own->possible_types()[i]) names.push_back(record::info(static_cast<record::RecordType>(i)).name);
+                if (own->possible_types()[i] && i != static_cast<size_t>(record::RecordType::metric))
+                    names.push_back(record::info(static_cast<record::RecordType>(i)).name);
             fail("spec.filter", names.empty() ? std::string("matches no record whatever it holds")
                                               : fmt::format("matches no record of the types wanted here; it can match {}",
                                                             fmt::join(names, ", ")));

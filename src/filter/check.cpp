@@ -59,6 +59,8 @@ TypeBits carriers(Field field) {
     TypeBits bits;
     std::string_view names = record::info(field).types;
     if (names == "*") return bits.set();
+    if (record::has_one_value(record::info(field).kind))
+        bits.set(static_cast<size_t>(record::RecordType::metric));  // grouped by it
     while (!names.empty()) {
         const size_t blank = names.find(' ');
         // A type this table does not know yet: better to look at too many records than to miss one.

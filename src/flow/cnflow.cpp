@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view initiator_by[] = {"first_packet", "port", "protocol", "socket", "syn"};
 constexpr std::string_view tcp_states[] = {"partial", "syn_sent", "syn_received", "established", "closing", "closed", "reset"};
-constexpr std::string_view end_reasons[] = {"fin", "reset", "idle", "closed", "evicted", "end"};
+constexpr std::string_view end_reasons[] = {"fin", "reset", "idle", "closed", "evicted", "end", "unwanted"};
 constexpr std::string_view tunnel_names[] = {"none", "vxlan", "geneve", "gre",    "nvgre", "erspan", "ipip",
                                              "6in4", "4in6",  "6in6",   "teredo", "gtp-u", "l2tp"};
 constexpr std::string_view sctp_chunk_names[] = {"DATA",          "INIT",       "INIT_ACK", "SACK",         "HEARTBEAT",
@@ -70,12 +70,15 @@ void Tracker::add_flow_fields(record::Record& r, Flow& flow) {
     r.text(Field::flow_id, {id, 16});
     if (!flow.has_community_id) {
         const bool icmp = flow.is_icmp();
-        community_id(flow.key.family, flow.key.protocol, flow.address(source),
-                     icmp ? static_cast<uint16_t>(flow.icmp_type_code >> 8) : flow.port(source), flow.address(destination),
-                     icmp ? static_cast<uint16_t>(flow.icmp_type_code & 0xff) : flow.port(destination), flow.community_id);
+        flow.community = community_hash(flow.key.family, flow.key.protocol, flow.address(source),
+                                        icmp ? static_cast<uint16_t>(flow.icmp_type_code >> 8) : flow.port(source),
+                                        flow.address(destination),
+                                        icmp ? static_cast<uint16_t>(flow.icmp_type_code & 0xff) : flow.port(destination));
         flow.has_community_id = true;
     }
-    r.text(Field::network_community_id, {flow.community_id, sizeof flow.community_id});
+    char* const community = static_cast<char*>(r.arena().take(30, 1));
+    community_text(flow.community, community);
+    r.text(Field::network_community_id, {community, 30});
     r.ip(Field::source_address, flow.address(source).view(flow.key.family));
     const bool ports = !flow.is_icmp() && (flow.key.a_port | flow.key.b_port);
     if (ports) r.uint(Field::source_port, flow.port(source));
@@ -86,9 +89,22 @@ void Tracker::add_flow_fields(record::Record& r, Flow& flow) {
     const protocol::Protocol* protocol = flow.protocol ? flow.protocol : nullptr;
     if (protocol) {
         r.text(Field::network_protocol_name, protocol->name);
-        if (!flow.protocol_version.empty() && !r.find(Field::network_protocol_version))
-            r.text(Field::network_protocol_version, flow.protocol_version);
+        if (flow.version_size > 0 && !r.find(Field::network_protocol_version))
+            r.text(Field::network_protocol_version, flow.protocol_version());
     }
+    if (const auto name = interface_name(flow.interface); !name.empty()) r.text(Field::network_interface_name, name);
+    if (flow.extras && !flow.extras->comments.empty()) tell_comments(r, *flow.extras);
+}
+
+// A flow has all of them; another record those on packets since the one before, which are the packets that made it.
+void Tracker::tell_comments(record::Record& r, Extras& x) {
+    const bool all = r.type() == record::RecordType::flow;
+    const size_t from = all ? 0 : x.comments_told;
+    std::string_view texts[Extras::most_comments];
+    const size_t n =
+        static_cast<size_t>(std::copy(x.comments.begin() + static_cast<ptrdiff_t>(from), x.comments.end(), texts) - texts);
+    if (n > 0) r.texts(Field::packet_comments, {texts, n});
+    if (!all) x.comments_told = x.comments.size();
 }
 
 void Tracker::report(Flow& flow, bool final, EndReason reason) {
@@ -120,7 +136,7 @@ void Tracker::report(Flow& flow, bool final, EndReason reason) {
         r.text(Field::server_address, flow.host);
     else if (auto name = names_.find(flow.address(destination), flow.first); !name.empty())
         r.copy(Field::server_address, name);
-    if (!flow.violation.empty()) r.text(Field::cvf_violation, flow.violation);
+    if (flow.violation_size > 0) r.text(Field::cvf_violation, flow.violation());
     if (flow.live) {
         const int local = (s.cookie != 0) + (d.cookie != 0);
         r.uint(Field::flow_ends, static_cast<uint64_t>(local));

@@ -37,8 +37,8 @@ void base64(const uint8_t* in, char* out) {  // 20 bytes to 28 characters
 
 }  // namespace
 
-void community_id(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
-                  const decode::Address& destination, uint16_t destination_port, char out[30]) {
+CommunityHash community_hash(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
+                             const decode::Address& destination, uint16_t destination_port) {
     bool one_way = false;
     if (protocol == decode::ip_protocol::icmp || protocol == decode::ip_protocol::icmpv6) {
         int counterpart = icmp_counterpart(protocol, source_port);
@@ -60,13 +60,23 @@ void community_id(uint8_t family, uint8_t protocol, const decode::Address& sourc
     text[at++] = 0;
     text[at++] = static_cast<uint8_t>(first_port >> 8), text[at++] = static_cast<uint8_t>(first_port);
     text[at++] = static_cast<uint8_t>(second_port >> 8), text[at++] = static_cast<uint8_t>(second_port);
-    uint8_t digest[SHA_DIGEST_LENGTH];
+    CommunityHash digest;
+    static_assert(sizeof digest == SHA_DIGEST_LENGTH);
     SHA_CTX sha;
     SHA1_Init(&sha);
     SHA1_Update(&sha, text, at);
-    SHA1_Final(digest, &sha);
+    SHA1_Final(digest.data(), &sha);
+    return digest;
+}
+
+void community_text(const CommunityHash& hash, char out[30]) {
     out[0] = '1', out[1] = ':';
-    base64(digest, out + 2);
+    base64(hash.data(), out + 2);
+}
+
+void community_id(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
+                  const decode::Address& destination, uint16_t destination_port, char out[30]) {
+    community_text(community_hash(family, protocol, source, source_port, destination, destination_port), out);
 }
 
 }  // namespace cvf::flow

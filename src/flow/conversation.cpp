@@ -134,17 +134,18 @@ size_t Conversation::feed(int end, Bytes bytes) {
 }
 
 void Conversation::charge(size_t held) {
+    held = std::min<size_t>(held, UINT32_MAX);
     Stream::Budget& budget = tracker_.budget_;
     const bool more = held > flow_.charged;
     budget.used += held - flow_.charged;
-    flow_.charged = held;
+    flow_.charged = static_cast<uint32_t>(held);
     if (!more || budget.used <= budget.limit) return;
     // The one that asks is the one that gives up: the others are as they were, and nobody need be searched for.
     budget.overruns++;
     flow_.dissector->finish(*this);
     handed_over_ = dropped_ = false;
     forget_all();
-    budget.used -= std::exchange(flow_.charged, 0);
+    budget.used -= std::exchange(flow_.charged, 0u);
 }
 
 size_t Conversation::deliver(int end, Bytes bytes) {
@@ -277,15 +278,20 @@ void Conversation::name_quoted(record::Record& r) {
     r.text(Field::icmp_quoted_community_id, {id, 30});
 }
 
+// Of a constant text; none is longer.
+static uint8_t narrow(size_t size) {
+    return static_cast<uint8_t>(std::min<size_t>(size, UINT8_MAX));
+}
+
 void Conversation::confirm(std::string_view version) {
     if (flow_.running) flow_.protocol = flow_.running;
-    if (!version.empty()) flow_.protocol_version = version;
+    if (!version.empty()) flow_.version_text = version.data(), flow_.version_size = narrow(version.size());
 }
 
 void Conversation::violation(std::string_view reason) {
     if (flow_.running) tracker_.counters_.violations[index_of(flow_.running)]++;
     if (flow_.protocol == flow_.running)
-        flow_.violation = reason;
+        flow_.violation_text = reason.data(), flow_.violation_size = narrow(reason.size());
     else
         dropped_ = true;
 }

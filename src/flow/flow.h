@@ -6,6 +6,7 @@
 #include <string>
 
 #include "decode/packet.h"
+#include "flow/community_id.h"
 #include "flow/key.h"
 #include "flow/stream.h"
 #include "protocol/dissector.h"
@@ -19,7 +20,7 @@ enum class InitiatorBy : uint8_t { first_packet, port, protocol, socket, syn };
 enum class TcpState : uint8_t { partial, syn_sent, syn_received, established, closing, closed, reset };
 
 // Why a final record was made.
-enum class EndReason : uint8_t { fin, reset, idle, closed, evicted, end };
+enum class EndReason : uint8_t { fin, reset, idle, closed, evicted, end, unwanted };
 
 // What one end sent.
 struct End {
@@ -30,10 +31,10 @@ struct End {
     uint16_t resets = 0, mss = 0;
     uint8_t flags = 0;
     int8_t window_scale = -1;  // -1: not announced
-    bool window_closed = false, fin = false;
+    bool window_closed : 1 = false, fin : 1 = false;
+    bool payload_elsewhere : 1 = false;  // live: the other end's socket shows the packets of both; this one is asked for nothing
     // Round trip: one segment is timed at a time (never a retransmitted one: Karn); until its acknowledgment comes.
     uint32_t timed_until = 0;
-    bool payload_elsewhere = false;  // live: the other end's socket shows the packets of both; this one is asked for nothing
     int64_t timed_at = 0;            // 0: none
     int64_t rtt = 0, rtt_min = 0;    // ns; 0: none
     int64_t hole_at = 0;             // when the oldest hole in what it sent was noticed
@@ -50,6 +51,10 @@ struct Extras {
     uint32_t mpls[4] = {};
     uint32_t sctp_chunks = 0;  // bit per type below 32
     uint64_t fragments = 0;
+    // Of those in the capture on its packets the first ones, and how many of them stand on a record that is no flow's.
+    static constexpr size_t most_comments = 8;
+    std::vector<std::string> comments;
+    size_t comments_told = 0;
 };
 
 struct Flow {
@@ -67,14 +72,15 @@ struct Flow {
 
     // Protocol.
     const protocol::Protocol* protocol = nullptr;  // confirmed
-    std::string_view protocol_version;
+    const char* version_text = nullptr;  // see protocol_version()
     const protocol::Protocol* running = nullptr;  // its dissector is at work, confirmed or not
     std::unique_ptr<protocol::Dissector> dissector;
     uint64_t candidates = 0;  // bit per registered protocol that may still be it
     uint8_t tries = 0;        // datagrams or segments looked at without an answer
     bool search_over = false;
-    size_t charged = 0;  // of the dissector's memory, against the budget
-    std::string_view violation;
+    uint8_t version_size = 0, violation_size = 0;
+    uint32_t charged = 0;  // of the dissector's memory, against the budget
+    const char* violation_text = nullptr;
     std::string host;
 
     int64_t syn_at = 0, syn_ack_at = 0, established_at = 0;
@@ -83,8 +89,9 @@ struct Flow {
 
     uint32_t records = 0, reports = 0;
     bool has_community_id = false;
-    char community_id[30];
+    CommunityHash community;
     uint16_t icmp_type_code = 0;
+    uint32_t interface = 0;  // of the first packet, as Tracker::interface() numbers them; 0: not known
     int64_t next_report = 0;
 
     // Links of the timer wheel (one slot's list) and of the age list; Tracker's.
@@ -92,6 +99,10 @@ struct Flow {
     Flow** wheel_link = nullptr;  // what points at this flow; null: in no slot
     Flow* older = nullptr;
     Flow* newer = nullptr;
+
+    // Constant texts of the dissectors; a hundred thousand flows have room for no more than this of them.
+    std::string_view protocol_version() const { return {version_text, version_size}; }
+    std::string_view violation() const { return {violation_text, violation_size}; }
 
     // By index of ends.
     const decode::Address& address(int end) const { return end == 0 ? key.a : key.b; }

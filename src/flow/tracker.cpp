@@ -28,6 +28,15 @@ Tracker::~Tracker() {
 }
 
 void Tracker::packet(const decode::Packet& p) {
+    arrived(p, {});
+}
+
+void Tracker::packet(const decode::Packet& p, std::span<const std::string_view> comments) {
+    arrived(p, comments);
+}
+
+// Twice in the program, so that a packet without comments pays nothing for those that have some.
+[[gnu::always_inline]] inline void Tracker::arrived(const decode::Packet& p, std::span<const std::string_view> comments) {
     if (p.time > now_) move_time(p.time);
     if (decode::family(p) == 0) {
         counters_.no_ip++;
@@ -48,6 +57,7 @@ void Tracker::packet(const decode::Packet& p) {
     end.bytes += p.ip_length;
     if ((p.vlan_count | p.mpls_count | p.tunnel_count) != 0 || p.fragment_count != 0 || p.faults != 0) [[unlikely]]
         remember_extras(*flow, p);
+    if (!comments.empty()) remember_comments(*flow, comments);
     segment(*flow, from, p);
 }
 
@@ -81,6 +91,7 @@ Flow* Tracker::begin(const decode::Packet& p, const Key& key, int from) {
     Flow* flow = create(key, p.time, false);
     table_.emplace(key, flow);
     flow->initiator = static_cast<uint8_t>(from);
+    flow->interface = p.interface;
     // Met in the middle, a conversation was most likely opened towards the well-known port.
     const uint16_t source = flow->port(from), destination = flow->port(1 - from);
     const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
@@ -178,6 +189,24 @@ void Tracker::remember_extras(Flow& flow, const decode::Packet& p) {
         x.tunnel_count = p.tunnel_count;
         std::copy_n(p.tunnels, p.tunnel_count, x.tunnels);
     }
+}
+
+void Tracker::remember_comments(Flow& flow, std::span<const std::string_view> comments) {
+    if (!flow.extras) flow.extras = std::make_unique<Extras>();
+    for (const std::string_view comment : comments)
+        if (flow.extras->comments.size() < Extras::most_comments) flow.extras->comments.emplace_back(comment);
+}
+
+uint32_t Tracker::interface(std::string_view name) {
+    constexpr size_t most = 4096;
+    if (name.empty()) return 0;
+    const auto at = std::ranges::find(interfaces_, name);
+    if (at == interfaces_.end()) {
+        if (interfaces_.size() == most) return 0;
+        interfaces_.emplace_back(name);
+        return static_cast<uint32_t>(interfaces_.size());
+    }
+    return static_cast<uint32_t>(at - interfaces_.begin()) + 1;
 }
 
 int64_t Tracker::idle_limit(const Flow& flow) const {

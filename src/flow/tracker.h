@@ -11,7 +11,11 @@
 #include <bitset>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <deque>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "decode/packet.h"
@@ -60,6 +64,13 @@ class Tracker {
 
     // A packet with an IP layer, whole or the first part of an incomplete datagram.
     void packet(const decode::Packet& packet);
+    // The same of one that somebody has commented on. Borrowed during the call.
+    void packet(const decode::Packet& packet, std::span<const std::string_view> comments);
+    // The number for Packet::interface of the interface of this name; 0 for an empty one, and for more than there is room for.
+    uint32_t interface(std::string_view name);
+    std::string_view interface_name(uint32_t number) const {
+        return number == 0 || number > interfaces_.size() ? std::string_view() : interfaces_[number - 1];
+    }
 
     // Live. Ends are indices of Flow::ends.
     Flow* open_socket(const Key& key, int initiator, InitiatorBy by, int64_t time);
@@ -88,6 +99,7 @@ class Tracker {
     friend class Conversation;
     static constexpr size_t wheel_slots = 512;  // of one second
 
+    void arrived(const decode::Packet& packet, std::span<const std::string_view> comments);
     Flow* find(const Key& key);
     bool is_over(const Flow& flow, int from, const decode::Packet& packet) const;
     Flow* begin(const decode::Packet& packet, const Key& key, int from);
@@ -103,6 +115,8 @@ class Tracker {
     void set_back(int64_t now);
     void unlink(Flow& flow);
     void remember_extras(Flow& flow, const decode::Packet& packet);
+    static void remember_comments(Flow& flow, std::span<const std::string_view> comments);
+    static void tell_comments(record::Record& record, Extras& extras);
     void destroy(Flow& flow, EndReason reason);
     void report(Flow& flow, bool final, EndReason reason);
     void schedule(Flow& flow, int64_t due);
@@ -125,6 +139,7 @@ class Tracker {
     int64_t wheel_second_ = 0;
     int64_t next_second_ = 0;  // ns at which the wheel turns
     NameCache names_;
+    std::deque<std::string> interfaces_;  // names that stay where they are
     uint64_t next_id_ = 0;
     Stream::Budget budget_;
     Counters counters_;

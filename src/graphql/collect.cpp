@@ -77,6 +77,14 @@ void Collector::keys_below(const FieldGroup& of, std::set<std::string>& out) {
     }
 }
 
+bool Collector::reaches(const FieldGroup& of, std::string_view type) {
+    const Type* here = of.def->type.named;
+    if (here->kind != TypeKind::object) return false;
+    for (const FieldGroup& group : below(of, *here))
+        if (group.def->type.named->name == type || reaches(group, type)) return true;
+    return false;
+}
+
 std::vector<std::string> Collector::record_keys(const FieldGroup& of) {
     std::set<std::string> keys;
     keys_below(of, keys);

@@ -37,6 +37,8 @@ class Collector {
     const FieldGroups& below(const FieldGroup& of, const Type& type);
     // Keys of record fields anywhere below.
     std::vector<std::string> record_keys(const FieldGroup& of);
+    // Is a field whose value is of this type anywhere below?
+    bool reaches(const FieldGroup& of, std::string_view type);
 
  private:
     struct Builder;

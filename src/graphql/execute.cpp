@@ -129,7 +129,8 @@ class Execution {
             return found ? complete(group.def->type, group, Meta(TypeRef{found, ""}), path) : Made(nullptr);
         }
         if (group.def->resolve) {
-            const auto made = group.def->resolve({*source_, *group.arguments, [&] { return collector_.record_keys(group); }});
+            const auto made = group.def->resolve({*source_, *group.arguments, [&] { return collector_.record_keys(group); },
+                                                  [&](std::string_view type) { return collector_.reaches(group, type); }});
             if (!made) {
                 json::object extensions = made.error().extensions;
                 extensions["code"] = made.error().code;
@@ -241,7 +242,8 @@ std::expected<std::unique_ptr<RecordStream>, Error> subscribe(const Request& req
     if (!group.arguments)
         return std::unexpected(
             Error{group.arguments.error().message, places(group.arguments.error().at), {}, {{"code", "BAD_USER_INPUT"}}});
-    auto stream = group.def->follow({source, *group.arguments, [&] { return collector.record_keys(group); }}, std::move(wake));
+    auto stream =
+        group.def->follow({source, *group.arguments, [&] { return collector.record_keys(group); }, {}}, std::move(wake));
     if (!stream) {
         json::object extensions = stream.error().extensions;
         extensions["code"] = stream.error().code;

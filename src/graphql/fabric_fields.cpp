@@ -151,36 +151,41 @@ Result aggregate(const Asked& asked) {
                         {"leftOut", table.left_out},     {"more", table.more},      {"progress", progress_json(*done)}};
 }
 
-// A page of a list in order of keys; the cursor is the key.
-template <typename Key>
-Result page_of(const Asked& asked, Result all, Key&& key) {
-    if (!all) return all;
+std::expected<ListText, SourceError> list_text(const Asked& asked) {
     const auto first = page_size(asked);
     if (!first) return std::unexpected(first.error());
-    const std::string after = text(asked, "after");
+    return ListText{text(asked, "kind"), text(asked, "labelSelector"), text(asked, "after"), *first + 1, false};
+}
+
+// One more than wanted has been asked for, to know whether there is one; the cursor is the key.
+template <typename Key>
+Result page_of(const ListText& wanted, Result list, Key&& key) {
+    if (!list) return list;
     json::array edges;
-    bool more = false;
-    for (json::value& item : all->as_array()) {
+    const bool more = list->as_array().size() == wanted.most;
+    for (json::value& item : list->as_array()) {
+        if (edges.size() + 1 == wanted.most) break;
         std::string cursor = key(item);
-        if (cursor <= after) continue;
-        more = edges.size() == *first;
-        if (more) break;
         edges.push_back(json::object{{"cursor", std::move(cursor)}, {"node", std::move(item)}});
     }
-    return page(std::move(edges), more, !after.empty());
+    return page(std::move(edges), more, !wanted.after.empty());
 }
 
 Result directives(const Asked& asked) {
-    return page_of(
-        asked, asked.source.directives(text(asked, "kind"), text(asked, "labelSelector")), [](const json::value& item) {
-            return fmt::format("{}/{}", item.at("kind").as_string().c_str(), item.at("metadata").at("name").as_string().c_str());
-        });
+    auto wanted = list_text(asked);
+    if (!wanted) return std::unexpected(wanted.error());
+    wanted->states = asked.has("DirectiveStatus");
+    return page_of(*wanted, asked.source.directives(*wanted), [](const json::value& item) {
+        return fmt::format("{}/{}", item.at("kind").as_string().c_str(), item.at("metadata").at("name").as_string().c_str());
+    });
 }
 Result directive(const Asked& asked) {
     return asked.source.directive(text(asked, "kind"), text(asked, "name"));
 }
 Result nodes(const Asked& asked) {
-    return page_of(asked, asked.source.nodes(text(asked, "labelSelector")),
+    const auto wanted = list_text(asked);
+    if (!wanted) return std::unexpected(wanted.error());
+    return page_of(*wanted, asked.source.nodes(*wanted),
                    [](const json::value& item) { return std::string(item.at("name").as_string()); });
 }
 Result node(const Asked& asked) {

@@ -152,7 +152,7 @@ class Maker {
             type.interfaces = {&common};
             type.when = info.name;
             for (size_t f = 0; f < record::field_count; ++f)
-                if (record::belongs(record::info(static_cast<record::Field>(f)), info.name))
+                if (record::can_have(static_cast<record::RecordType>(t), record::info(static_cast<record::Field>(f))))
                     type.fields.push_back(field_of(static_cast<record::Field>(f)));
         }
     }
@@ -276,6 +276,7 @@ class Maker {
                        {"age", "Nanoseconds since this was heard.", ref("UInt64", "!")},
                        {"lost", "Nothing was heard for too long.", ref("Boolean", "!")},
                        {"clockSkew", "Nanoseconds its clock is ahead of ours.", ref("Int64", "!")},
+                       {"namesakes", "Instances of other agents that are alive under its name.", ref("String", "[!")},
                        {"numbers", {}, ref("NodeNumbers")},
                        {"directives", {}, ref("DirectiveStatus", "[!")}};
         connection("Node", "Node");

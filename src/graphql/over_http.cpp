@@ -6,69 +6,15 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "http/header.h"
+
 namespace cvf::graphql {
 namespace {
 
 namespace json = boost::json;
+using http::quality;
 
 constexpr std::string_view modern = "application/graphql-response+json", classic = "application/json";
-
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
-bool same(std::string_view a, std::string_view b) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-    return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-// "a/b; c=d": the type, and the value of one parameter.
-std::string_view media_of(std::string_view text) {
-    return trimmed(text.substr(0, text.find(';')));
-}
-std::string_view parameter_of(std::string_view text, std::string_view name) {
-    size_t at = text.find(';');
-    while (at != std::string_view::npos) {
-        text.remove_prefix(at + 1);
-        at = text.find(';');
-        const std::string_view one = trimmed(text.substr(0, at));
-        const size_t equals = one.find('=');
-        if (equals == std::string_view::npos || !same(trimmed(one.substr(0, equals)), name)) continue;
-        std::string_view value = trimmed(one.substr(equals + 1));
-        if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
-        return value;
-    }
-    return {};
-}
-
-// How much Accept wants this type, in thousandths; the most specific range that names it decides (RFC 9110 12.5.1).
-int quality(std::string_view accept, std::string_view media) {
-    int found = 0, specific = -1;
-    while (!accept.empty()) {
-        const size_t end = accept.find(',');
-        const std::string_view one = accept.substr(0, end);
-        accept.remove_prefix(end == std::string_view::npos ? accept.size() : end + 1);
-        const std::string_view range = media_of(one);
-        const int how = same(range, media) ? 2
-                        : range == "*/*"   ? 0
-                        : range.ends_with("/*") && same(range.substr(0, range.size() - 1), media.substr(0, media.find('/') + 1))
-                            ? 1
-                            : -1;
-        if (how < 0 || how <= specific) continue;
-        specific = how;
-        const std::string_view q = parameter_of(one, "q");
-        found = 1000;
-        if (!q.empty()) {
-            found = q.front() == '1' ? 1000 : 0;
-            int scale = 100;
-            if (q.front() == '0' && q.size() > 2)
-                for (const char c : q.substr(2, 3)) found += (c >= '0' && c <= '9' ? c - '0' : 0) * scale, scale /= 10;
-        }
-    }
-    return found;
-}
 
 struct Form {
     bool modern = false;
@@ -77,7 +23,7 @@ struct Form {
 
 // Nothing: the client takes neither.
 std::optional<Form> form_of(std::string_view accept) {
-    if (trimmed(accept).empty()) return Form{};
+    if (http::trimmed(accept).empty()) return Form{};
     const int as_modern = quality(accept, modern), as_classic = quality(accept, classic);
     if (as_modern == 0 && as_classic == 0) return std::nullopt;
     // Where both are as welcome, the one that was named: */* alone is from clients that know nothing of the new one.
@@ -136,8 +82,9 @@ HttpResponse answer_http(const Schema& schema, const HttpRequest& request, Sourc
         return out;
     }
     if (request.method == "POST") {
-        const std::string_view charset = parameter_of(request.content_type, "charset");
-        if (!same(media_of(request.content_type), classic) || (!charset.empty() && !same(charset, "utf-8")))
+        const std::string_view charset = http::parameter_of(request.content_type, "charset");
+        if (!http::same_word(http::media_type_of(request.content_type), classic) ||
+            (!charset.empty() && !http::same_word(charset, "utf-8")))
             return refuse(*form, 415, "a request's body is application/json in UTF-8");
     }
     const auto body = body_of(request);

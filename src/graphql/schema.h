@@ -53,6 +53,7 @@ struct Asked {
     Source& source;
     const boost::json::object& arguments;            // coerced, defaults in
     std::function<std::vector<std::string>()> keys;  // keys of the record fields selected below; empty: none
+    std::function<bool(std::string_view type)> has;  // is a field of this type selected below?
 };
 using Resolve = std::expected<boost::json::value, SourceError> (*)(const Asked&);
 using Follow = std::expected<std::unique_ptr<RecordStream>, SourceError> (*)(const Asked&, std::function<void()> wake);

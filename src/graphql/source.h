@@ -33,6 +33,13 @@ struct FollowText {
     std::vector<std::string> keys;  // that the answer needs
 };
 
+struct ListText {
+    std::string kind, labels;  // empty: all
+    std::string after;         // key of the last one of the page before: of a directive kind and name, of a node its name
+    size_t most = 0;
+    bool states = false;  // of directives: with what each agent has said
+};
+
 // Live records.
 class RecordStream {
  public:
@@ -53,9 +60,9 @@ class Source {
     virtual ~Source() = default;
 
     virtual Done query(const history::QueryText& text, const history::Receiver& receiver) = 0;
-    virtual Result directives(std::string_view kind, std::string_view labels) = 0;  // an array, by kind and name; kind empty: all
-    virtual Result directive(std::string_view kind, std::string_view name) = 0;     // null: there is none
-    virtual Result nodes(std::string_view labels) = 0;                              // an array, by name
+    virtual Result directives(const ListText& text) = 0;                         // an array, in order of keys
+    virtual Result directive(std::string_view kind, std::string_view name) = 0;  // null: there is none
+    virtual Result nodes(const ListText& text) = 0;                              // likewise
     virtual Result node(std::string_view name) = 0;
     virtual Result history() = 0;                                             // what is kept
     virtual Result apply(std::string_view document, bool dry_run) = 0;        // an array of {change, directive}

@@ -51,6 +51,12 @@ void Transport::receive(std::string_view message, bool text) {
     const std::string type = object ? text_of(*object, "type") : std::string();
     if (type == "connection_init") {
         if (acknowledged_) return close(4429, "Too many initialisation requests");
+        const json::value* payload = object->if_contains("payload");
+        const json::object* members = payload ? payload->if_object() : nullptr;
+        std::string authorization;
+        for (const char* name : {"authorization", "Authorization"})
+            if (members && authorization.empty()) authorization = text_of(*members, name);
+        if (auto no = owner_.let ? owner_.let(&authorization) : std::nullopt) return close(no->code, std::move(no->reason));
         acknowledged_ = true;
         return send("connection_ack", {});
     }
@@ -86,36 +92,54 @@ void Transport::subscribe(const json::object& message) {
         return close(4400, fmt::format("subscribe needs an id of at most {} bytes", max_operation_id));
     if (operations_.contains(id)) return close(4409, fmt::format("Subscriber for {} already exists", id));
     const json::value* payload = message.if_contains("payload");
-    const auto text = payload ? request_text(*payload) : std::unexpected(std::string("subscribe needs a payload"));
+    auto text = payload ? request_text(*payload) : std::unexpected(std::string("subscribe needs a payload"));
     if (!text) return close(4400, text.error());
     // Answers that wait to be sent count too: whoever sends errors by the thousand does not make us keep them.
     if (operations_.size() + out_.size() >= limits_.concurrent)
         return close(4429, fmt::format("at most {} operations at once", limits_.concurrent));
-    auto prepared = prepare(schema_, *text, limits_);
-    if (!prepared) return fail(id, prepared.error().list());
-    Operation operation{++numbers_, *prepared, nullptr, 0};
-    if ((*prepared)->operation().kind == OperationKind::subscription) {
-        auto stream = graphql::subscribe((*prepared)->request(), source_, wake_);
-        if (!stream) return fail(id, {stream.error().json()});
-        operation.stream = std::move(*stream);
-    } else {
-        jobs_.push_back({operation.number, *prepared});
-    }
-    operations_.emplace(id, std::move(operation));
+    if (auto no = owner_.let ? owner_.let(nullptr) : std::nullopt) return close(no->code, std::move(no->reason));
+    operations_.emplace(id, Operation{++numbers_});
+    jobs_.push_back({numbers_, std::move(*text)});
+}
+
+Transport::Result Transport::Job::run(const Schema& schema, const Limits& limits, Source& source) const {
+    auto prepared = prepare(schema, text, limits);
+    if (!prepared) return {nullptr, prepared.error().list(), {}};
+    if ((*prepared)->operation().kind == OperationKind::subscription) return {std::move(*prepared), std::nullopt, {}};
+    return {nullptr, std::nullopt, execute((*prepared)->request(), source)};
 }
 
 std::optional<Transport::Job> Transport::take_job() {
-    if (jobs_.empty()) return std::nullopt;
+    if (jobs_.empty() || running_ != 0 || !out_.empty()) return std::nullopt;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
+    running_ = job.number;
     return job;
 }
 
-void Transport::finish(const Job& job, json::object result) {
-    const auto found = std::ranges::find_if(operations_, [&](const auto& one) { return one.second.number == job.number; });
+bool Transport::wanted() const {
+    return std::ranges::any_of(operations_, [&](const auto& one) { return one.second.number == running_; });
+}
+
+void Transport::finish(Result result) {
+    const uint64_t number = std::exchange(running_, 0);
+    const auto found = std::ranges::find_if(operations_, [&](const auto& one) { return one.second.number == number; });
     if (found == operations_.end()) return;  // the client does not want it any more
-    send("next", found->first, std::move(result));
-    send("complete", found->first);
+    if (result.subscription) {
+        auto stream = graphql::subscribe(result.subscription->request(), owner_.source(), wake_);
+        if (stream) {
+            found->second.prepared = std::move(result.subscription);
+            found->second.stream = std::move(*stream);
+            return;
+        }
+        result.errors = json::array{stream.error().json()};
+    }
+    if (result.errors) {
+        fail(found->first, std::move(*result.errors));
+    } else {
+        send("next", found->first, std::move(result.answer));
+        send("complete", found->first);
+    }
     operations_.erase(found);
 }
 

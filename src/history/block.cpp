@@ -122,6 +122,11 @@ struct Cursor {
     }
 };
 
+// A field may be of another kind to the program that wrote the block; then its column is not what ours would be.
+bool fits(ColumnForm form, Kind kind) {
+    return form != (kind == Kind::uint ? ColumnForm::dictionary : ColumnForm::numbers);
+}
+
 std::optional<std::string> unpacked_head(std::string_view packed) {
     const unsigned long long size = ZSTD_getFrameContentSize(packed.data(), packed.size());
     if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > max_head) return std::nullopt;
@@ -182,7 +187,7 @@ std::optional<BlockHead> parse_head(std::string_view packed) {
         const auto field = record::field_by_key(in.text());
         const auto column = field ? column_of(*field) : std::nullopt;
         const ColumnHead c = in.column();
-        if (column) {
+        if (column && fits(c.form, record::info(*field).kind)) {
             head.columns[*column] = c;
             head.offsets[*column] = static_cast<uint32_t>(offset);
         }

@@ -9,7 +9,8 @@
 //
 // The head, little-endian: version (1), records (4), first and last time (8 each, ns), record types by a bit per name, packed and
 // plain size of the lines, the columns (key, ColumnHead), and the filter of ids. A type or field is named by its text, so that a
-// newer or older field table reads the same block. The time is column "@timestamp".
+// newer or older field table reads the same block; a column whose form is not that of the field's kind counts as `unkept`. The
+// time is column "@timestamp".
 //
 // The id filter (Bloom, 10 bits and 7 probes a key: 1 % are found in vain) holds flow.id, record.id, network.community_id and
 // trace.id, so that the look for one conversation reads only blocks that have it.

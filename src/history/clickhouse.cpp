@@ -103,15 +103,20 @@ class ClickHouse final : public History {
         return filter.rest.empty() ? groups(query, filter, receiver) : groups_here(query, filter, receiver);
     }
 
-    Stats stats() const override {
+    Stats counters() const override {
         Stats stats;
         stats.written = written_.load(std::memory_order_relaxed);
         stats.lost = lost_.load(std::memory_order_relaxed);
         stats.refused = refused_.load(std::memory_order_relaxed);
-        {
-            const std::lock_guard guard(mutex_);
-            stats.last_error = last_error_;
-        }
+        const std::lock_guard guard(mutex_);
+        stats.last_error = last_error_;
+        return stats;
+    }
+
+    void interrupt() override { interrupted_.store(true, std::memory_order_relaxed); }
+
+    Stats stats() const override {
+        Stats stats = counters();
         const auto kept = ask(fmt::format("SELECT count(), min(timestamp), max(timestamp) FROM {} FORMAT TabSeparated", table_));
         if (!kept) return stats;
         const char* at = kept->data();
@@ -143,11 +148,28 @@ class ClickHouse final : public History {
         return std::unexpected(fmt::format("{}: {}", options_.server, shown(what)));
     }
 
-    std::expected<std::string, std::string> ask(std::string sql, bool change = false) const {
+    // The writer's: interrupt() ends it.
+    std::expected<http::Response, http::Error> exchange(const http::Request& request) const {
+        http::Limits limits;
+        limits.timeout = limits.idle = options_.timeout;
+        std::string body;
+        auto response = http::stream(
+            options_.server, request,
+            [&](std::string_view piece) {
+                body.append(piece);
+                return body.size() < longest_line;
+            },
+            &interrupted_, limits);
+        if (response && response->body.empty()) response->body = std::move(body);
+        return response;
+    }
+
+    std::expected<std::string, std::string> ask(std::string sql, bool change = false, bool writer = false) const {
         http::Limits limits;
         limits.timeout = options_.timeout;
         limits.body_bytes = 256 * 1024 * 1024;
-        auto response = http::fetch(options_.server, request(std::move(sql), change), limits);
+        const http::Request asked = request(std::move(sql), change);
+        auto response = writer ? exchange(asked) : http::fetch(options_.server, asked, limits);
         if (!response) return std::unexpected(response.error().text);
         if (response->status != 200) return failed(response->body);
         return std::move(response->body);
@@ -208,11 +230,8 @@ class ClickHouse final : public History {
     }
 
     bool send() {
-        http::Limits limits;
-        limits.timeout = options_.timeout;
-        const auto response = http::fetch(
-            options_.server, request(std::string(batch_.view()), true, fmt::format("INSERT INTO {} FORMAT JSONEachRow", table_)),
-            limits);
+        const auto response =
+            exchange(request(std::string(batch_.view()), true, fmt::format("INSERT INTO {} FORMAT JSONEachRow", table_)));
         if (response && response->status == 200) {
             written_.fetch_add(batched_, std::memory_order_relaxed);
             batch_.clear();
@@ -235,14 +254,15 @@ class ClickHouse final : public History {
         const auto days =
             ask(fmt::format("SELECT partition FROM system.parts WHERE database = '{}' AND table = '{}' AND active GROUP BY "
                             "partition HAVING max(max_date) < toDate(now() - {}) FORMAT TabSeparated",
-                            options_.database, options_.table, options_.max_age.count() + 86'400));
+                            options_.database, options_.table, options_.max_age.count() + 86'400),
+                false, true);
         if (!days) return;
         for (size_t at = 0; at < days->size();) {
             const size_t end = std::min(days->find('\n', at), days->size());
             std::string day = days->substr(at, end - at);
             at = end + 1;
             std::erase_if(day, [](char c) { return c != '-' && (c < '0' || c > '9'); });
-            if (!day.empty()) (void)ask(fmt::format("ALTER TABLE {} DROP PARTITION '{}'", table_, day), true);
+            if (!day.empty()) (void)ask(fmt::format("ALTER TABLE {} DROP PARTITION '{}'", table_, day), true, true);
         }
     }
 
@@ -363,6 +383,7 @@ class ClickHouse final : public History {
     Clock::time_point since_{}, retry_at_{}, expire_at_{};
 
     std::atomic<uint64_t> written_{0}, lost_{0}, refused_{0};
+    std::atomic<bool> interrupted_{false};
     mutable std::mutex mutex_;
     std::string last_error_;
 };

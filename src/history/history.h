@@ -1,6 +1,7 @@
 // Records kept, and asked for later: what the embedded store and ClickHouse have in common.
 //
-// Thread rule: write(), tick() and finish() on one thread, the writer's; query() and stats() on any, also while it writes.
+// Thread rule: write(), tick() and flush() on one thread, the writer's; query(), stats(), counters() and interrupt() on any, also
+// while it writes.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +41,12 @@ class History {
 
     // The error is a sentence; damage and gaps are told in Progress.
     virtual std::expected<Progress, std::string> query(const Query& query, const Receiver& receiver) const = 0;
+    // What is kept may have to be asked for: a far history that does not answer is waited for.
     virtual Stats stats() const = 0;
+    // The part of it that this program has counted itself, without a wait: written, lost, refused, cut, dropped, last_error.
+    virtual Stats counters() const = 0;
+    // Whatever the writer waits for ends now, and all it has left counts as lost: the program ends.
+    virtual void interrupt() {}
 };
 
 }  // namespace cvf::history

@@ -14,14 +14,11 @@ class HistorySink final : public sink::Sink {
     bool needs_tick() const override { return true; }
 
     sink::SinkStats stats() const override {
-        const Stats stats = history_->stats();
-        return {.records_written = stats.written,
-                .bytes_written = stats.bytes,
-                .records_lost = stats.lost + stats.refused,
-                .last_error = stats.last_error};
+        const Stats stats = history_->counters();
+        return {.records_written = stats.written, .records_lost = stats.lost + stats.refused, .last_error = stats.last_error};
     }
     bool closed() const override { return false; }
-    void interrupt() override {}
+    void interrupt() override { history_->interrupt(); }
 
  private:
     std::shared_ptr<History> history_;

@@ -1,6 +1,7 @@
 // The history as a way out for JSON lines, so that it stands behind a ThreadedSink (sink/threaded.h) like any other.
 //
-// Counters: records_written and records_lost are the history's own; a line that is no record counts as lost. Thread rule and
+// Counters: records_written and records_lost are the history's own; a line that is no record counts as lost; bytes_written stays
+// 0. stats() waits for nobody. Thread rule and
 // errors: as in sink/sink.h; the history's writer is the thread that calls this.
 #pragma once
 

@@ -38,6 +38,7 @@ struct Segment {
     std::vector<BlockInfo> blocks;
     uint64_t bytes = 0;
     uint64_t records = 0;
+    int64_t written = INT64_MAX;  // UTC ns, the last time, by the clock of then; not known while it is being written
     int64_t first = INT64_MAX, last = INT64_MIN;
 
     Segment(uint64_t n, std::shared_ptr<const File> f) : number(n), file(std::move(f)) {}
@@ -51,6 +52,10 @@ struct Segment {
 
 bool is_small(const Segment& s) {
     return s.blocks.size() > 1 && s.records / s.blocks.size() < small_block;
+}
+
+int64_t utc_now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 std::string text_of(int error) {
@@ -104,6 +109,8 @@ class Store final : public History {
                 return failed(fmt::format("{}: {}", path_of(number), text_of(errno)));
             for (const BlockInfo& block : found.blocks) segment.add(block);
             segment.bytes = newest ? found.end : found.size;
+            if (struct stat st{}; !newest && ::fstat(fd, &st) == 0)
+                segment.written = st.st_mtim.tv_sec * 1'000'000'000 + st.st_mtim.tv_nsec;
             if (newest)
                 ::lseek(fd, static_cast<off_t>(found.end), SEEK_SET);
             else if (is_small(segment))
@@ -113,7 +120,11 @@ class Store final : public History {
         }
         writable_ = !segments_.empty();
         begun_ = Clock::now();
-        drop_what_is_over();
+        if (cut_bytes_ > 0)
+            (options_.complain ? options_.complain : sink::complain_on_stderr)(fmt::format(
+                "history in {}: {} bytes were damaged or half-written and are left out", options_.folder, cut_bytes_));
+        drop_for_size();
+        drop_for_age();
         return {};
     }
 
@@ -136,7 +147,8 @@ class Store final : public History {
     void tick() override {
         write_block();
         if (writable_ && segments_.back().records > 0 && Clock::now() - begun_ >= options_.segment_age) seal_if_worth_it();
-        drop_what_is_over();
+        drop_for_size();
+        drop_for_age();
         pack_a_little();
     }
 
@@ -155,7 +167,7 @@ class Store final : public History {
         return run(query, std::move(blocks), receiver);
     }
 
-    Stats stats() const override {
+    Stats counters() const override {
         const sink::SinkStats tally = tally_.snapshot();
         Stats stats;
         stats.written = tally.records_written;
@@ -166,6 +178,12 @@ class Store final : public History {
         stats.cut_bytes = cut_bytes_;
         stats.dropped_records = dropped_records_;
         stats.dropped_segments = dropped_segments_;
+        return stats;
+    }
+
+    Stats stats() const override {
+        Stats stats = counters();
+        const std::lock_guard guard(mutex_);
         stats.segments = segments_.size();
         int64_t first = INT64_MAX, last = INT64_MIN;
         for (const Segment& s : segments_) {
@@ -224,7 +242,7 @@ class Store final : public History {
         tally_.written(records, block_.size());
         tally_.works_again();
         if (segments_.back().bytes >= options_.segment_bytes) seal_if_worth_it();
-        drop_what_is_over();
+        drop_for_size();
     }
 
     void seal_if_worth_it() {
@@ -233,30 +251,39 @@ class Store final : public History {
 
     // The next block begins another segment.
     void seal() {
-        const Segment& s = segments_.back();
+        Segment& s = segments_.back();
         ::fdatasync(s.file->fd());
+        s.written = utc_now();
         if (is_small(s)) to_pack_.push_back(s.number);
         writable_ = false;
     }
 
-    void drop_what_is_over() {
-        const int64_t oldest = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                   std::chrono::system_clock::now().time_since_epoch() - options_.max_age)
-                                   .count();
+    void drop(std::deque<Segment>::iterator at) {
+        ::unlink(path_of(at->number).c_str());
+        const std::lock_guard guard(mutex_);
+        dropped_records_ += at->records;
+        ++dropped_segments_;
+        segments_.erase(at);
+    }
+
+    void drop_for_size() {
         uint64_t bytes = 0;
         for (const Segment& s : segments_) bytes += s.bytes;
-        while (!segments_.empty()) {
-            const Segment& s = segments_.front();
-            const bool writing = writable_ && segments_.size() == 1;
-            const bool old = s.records > 0 && s.last < oldest;
-            if (writing || (bytes <= options_.max_bytes && !old)) return;
-            ::unlink(path_of(s.number).c_str());
-            bytes -= s.bytes;
-            const std::lock_guard guard(mutex_);
-            dropped_records_ += s.records;
-            ++dropped_segments_;
-            segments_.pop_front();
+        while (bytes > options_.max_bytes && segments_.size() > (writable_ ? 1 : 0)) {
+            bytes -= segments_.front().bytes;
+            drop(segments_.begin());
         }
+    }
+
+    // Wherever it stands: a segment is as old as its records or its writing, whichever is earlier, so that a record dated in the
+    // future keeps nothing. One at a time: a clock that is wrong for a moment costs little.
+    void drop_for_age() {
+        const int64_t oldest = utc_now() - std::chrono::nanoseconds(options_.max_age).count();
+        const auto end = segments_.end() - (writable_ ? 1 : 0);
+        const auto old = std::find_if(segments_.begin(), end, [&](const Segment& s) {
+            return std::min(s.records > 0 ? s.last : INT64_MAX, s.written) < oldest;
+        });
+        if (old != end) drop(old);
     }
 
     void pack_a_little() {
@@ -277,6 +304,10 @@ class Store final : public History {
         if (state == Compaction::State::done && s && ::rename((path + ".packing").c_str(), path.c_str()) == 0) {
             compaction_->keep();
             Segment packed(packing_, compaction_->file());
+            packed.written = s->written;  // on disk too: it is no younger for being packed
+            const timespec time{s->written / 1'000'000'000, s->written % 1'000'000'000};
+            const timespec times[] = {time, time};
+            ::futimens(packed.file->fd(), times);
             for (const BlockInfo& b : compaction_->blocks()) packed.add(b);
             packed.bytes = packed.blocks.empty() ? 0 : packed.blocks.back().end();
             const std::lock_guard guard(mutex_);

@@ -31,6 +31,10 @@ int64_t monotonic_now() {
     return now(CLOCK_MONOTONIC);
 }
 
+int64_t utc_now() {
+    return now(CLOCK_REALTIME);
+}
+
 int64_t Clock::sample() {
     int64_t offset = offset_to(CLOCK_REALTIME), at = monotonic_now();
     boot_offset_ = offset - offset_to(CLOCK_BOOTTIME);

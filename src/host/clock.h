@@ -11,6 +11,7 @@
 namespace cvf::host {
 
 int64_t monotonic_now();  // ns
+int64_t utc_now();        // ns since 1970, for what happens now and was not told by the kernel; any thread
 
 class Clock {
  public:

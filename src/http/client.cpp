@@ -29,9 +29,7 @@ using Clock = std::chrono::steady_clock;
 namespace cvf::http {
 
 std::string_view Response::header(std::string_view name) const {
-    for (const Header& h : headers)
-        if (h.name.size() == name.size() && strncasecmp(h.name.data(), name.data(), name.size()) == 0) return h.value;
-    return {};
+    return find_header(headers, name);
 }
 
 namespace {

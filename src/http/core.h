@@ -56,6 +56,7 @@ struct Core {
         : limits(server_limits), workers(limits.workers, limits.waiting_work), loop(std::make_shared<Loop>(io)) {}
 
     Handler handler;
+    HeadCheck check;  // may be empty
     const ServerLimits limits;
     Counters counters;
     std::unordered_set<Connection*> connections;

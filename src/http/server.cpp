@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,25 +25,6 @@ using boost::system::error_code;
 using StreamProtocol = asio::generic::stream_protocol;
 
 namespace cvf::http {
-
-std::string_view IncomingRequest::header(std::string_view name) const {
-    for (const Header& h : headers)
-        if (h.name.size() == name.size() && strncasecmp(h.name.data(), name.data(), name.size()) == 0) return h.value;
-    return {};
-}
-
-std::vector<std::string_view> IncomingRequest::protocols() const {
-    std::vector<std::string_view> out;
-    std::string_view rest = header("Sec-WebSocket-Protocol");
-    while (!rest.empty()) {
-        std::string_view one = rest.substr(0, rest.find(','));
-        rest.remove_prefix(std::min(one.size() + 1, rest.size()));
-        while (one.starts_with(' ')) one.remove_prefix(1);
-        while (one.ends_with(' ')) one.remove_suffix(1);
-        if (!one.empty()) out.push_back(one);
-    }
-    return out;
-}
 
 namespace {
 
@@ -73,9 +53,10 @@ std::string peer_of(int fd) {
 
 class ListeningServer final : public Server {
  public:
-    ListeningServer(Handler handler, const ServerLimits& limits, std::optional<ServerTls> tls)
+    ListeningServer(Handler handler, const ServerLimits& limits, std::optional<ServerTls> tls, HeadCheck check)
         : core_(limits), acceptor_(core_.io), retry_(core_.io), look_(core_.io), tls_(std::move(tls)) {
         core_.handler = std::move(handler);
+        core_.check = std::move(check);
     }
     ~ListeningServer() override {
         if (thread_.joinable()) {
@@ -236,8 +217,8 @@ class ListeningServer final : public Server {
 }  // namespace
 
 std::expected<std::unique_ptr<Server>, std::string> Server::start(std::string_view listen, Handler handler, ServerLimits limits,
-                                                                  std::optional<ServerTls> tls) {
-    auto server = std::make_unique<ListeningServer>(std::move(handler), limits, std::move(tls));
+                                                                  std::optional<ServerTls> tls, HeadCheck check) {
+    auto server = std::make_unique<ListeningServer>(std::move(handler), limits, std::move(tls), std::move(check));
     if (auto error = server->open(listen)) return std::unexpected(std::move(*error));
     return server;
 }

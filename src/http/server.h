@@ -13,11 +13,14 @@
 // client_name. The files are looked at again and again; new ones serve the connections to come, and ones that can't be used are
 // told once and leave things as they were.
 //
-// Thread rule: handlers, sources, channels and their destructors run on the server's thread, but for those of connections still
-// open when the server is destroyed, whose destructors run on the destroying thread; `work` on a worker's, and the destructor
-// waits for it. A Waker and a Reply may be called from any thread at any time, also after the server. Errors: start() tells what
-// is wrong with the address or the files; a handler or `work` that throws is answered 500. Source: RFC 9110, RFC 9112, RFC 6455
-// (parsing by Boost.Beast).
+// A request with a body can be refused before the body is read: that is what a HeadCheck is for.
+//
+// Thread rule: handlers, head checks, sources, channels and their destructors run on the server's thread, but for those of
+// connections still open when the server is destroyed, whose destructors run on the destroying thread; `work` on a worker's, and
+// the destructor waits for it. A Waker and a Reply may be called from any thread at any time, also after the server. Errors:
+// start() tells what is wrong with the address or the files; a handler or `work` that throws is answered 500, one that finds no
+// thread 503, and a source or a channel that throws loses its connection. Source: RFC 9110, RFC 9112, RFC 6455 (parsing by
+// Boost.Beast).
 #pragma once
 
 #include <chrono>
@@ -32,6 +35,7 @@
 #include <vector>
 
 #include "http/client.h"  // Header
+#include "http/header.h"
 #include "http/target.h"
 #include "http/websocket.h"
 
@@ -68,9 +72,7 @@ struct IncomingRequest {
     std::string_view client_name;  // common name of the client's certificate; empty: none
     bool upgrade = false;          // asks to become a WebSocket
 
-    std::string_view header(std::string_view name) const;
-    // The WebSocket sub-protocols asked for, in order of preference.
-    std::vector<std::string_view> protocols() const;
+    std::string_view header(std::string_view name) const { return find_header(headers, name); }
 };
 
 // A body made while it is sent.
@@ -114,6 +116,8 @@ struct OutgoingResponse {
 };
 
 using Handler = std::function<OutgoingResponse(const IncomingRequest&)>;
+// Asked of a request with a body before that is read: an answer refuses it, and the connection ends with it. `body` is empty.
+using HeadCheck = std::function<std::optional<OutgoingResponse>(const IncomingRequest&)>;
 
 struct ServerStats {
     uint64_t requests = 0;                     // answered
@@ -132,7 +136,8 @@ class Server {
     // socket file left by a dead server is replaced). The server answers when this returns.
     // With `tls` it speaks HTTPS alone; a unix socket takes none.
     static std::expected<std::unique_ptr<Server>, std::string> start(std::string_view listen, Handler handler,
-                                                                     ServerLimits limits = {}, std::optional<ServerTls> tls = {});
+                                                                     ServerLimits limits = {}, std::optional<ServerTls> tls = {},
+                                                                     HeadCheck check = {});
 
     virtual ~Server() = default;              // closes all connections, joins the thread
     virtual uint16_t port() const = 0;        // 0 for a unix socket

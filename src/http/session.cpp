@@ -11,6 +11,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <ctime>
+#include <expected>
 #include <optional>
 
 #include "http/tls.h"
@@ -128,6 +129,16 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     void on_head(error_code error) {
         if (closed_) return;
         if (error || late_ || parser_->is_done()) return on_request(error);
+        // Who may not, or asks for what is not there, does not make us hold a megabyte for it.
+        if (core_.check) {
+            if (auto refusal = checked()) {
+                ++timer_number_;
+                keep_alive_ = head_only_ = false;
+                version_ = parser_->get().version();
+                Counters::add(core_.counters.requests);
+                return respond(std::move(*refusal));
+            }
+        }
         // RFC 9110 10.1.1: who asks whether to send the body is told to; else it waits, for a second as a rule.
         const auto expects = parser_->get()[beast::http::field::expect];
         if (buffer_.size() == 0 && beast::iequals(expects, "100-continue")) {
@@ -160,25 +171,46 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
         answer();
     }
 
-    void answer() {
+    // Borrows from the parser. The error is a sentence.
+    std::expected<IncomingRequest, std::string> request() const {
         const auto& message = parser_->get();
         auto target = parse_target(message.target());
-        if (!target) return refuse(400, target.error());
-        IncomingRequest request{.method = message.method_string(),
-                                .target = std::move(*target),
-                                .headers = {},
-                                .body = message.body(),
-                                .peer = seat_->peer(),
-                                .client_name = client_name_,
-                                .upgrade = beast::websocket::is_upgrade(message)};
-        for (const auto& field : message)
-            request.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+        if (!target) return std::unexpected(std::move(target.error()));
+        IncomingRequest out{.method = message.method_string(),
+                            .target = std::move(*target),
+                            .headers = {},
+                            .body = message.body(),
+                            .peer = seat_->peer(),
+                            .client_name = client_name_,
+                            .upgrade = beast::websocket::is_upgrade(message)};
+        for (const auto& field : message) out.headers.push_back({std::string(field.name_string()), std::string(field.value())});
+        return out;
+    }
+
+    // A refusal, without anything that waits.
+    std::optional<OutgoingResponse> checked() {
+        try {
+            const auto asked = request();
+            if (!asked) return plain(400, asked.error());
+            auto refusal = core_.check(*asked);
+            if (refusal && (refusal->work || refusal->later || refusal->source || refusal->channel))
+                return plain(500, "internal error");
+            return refusal;
+        } catch (const std::exception&) {
+            return plain(500, "internal error");
+        }
+    }
+
+    void answer() {
+        const auto& message = parser_->get();
+        const auto asked = request();
+        if (!asked) return refuse(400, asked.error());
         keep_alive_ = message.keep_alive();
         head_only_ = message.method() == beast::http::verb::head;
         version_ = message.version();
         OutgoingResponse response;
         try {
-            response = core_.handler(request);
+            response = core_.handler(*asked);
         } catch (const std::exception&) {
             response = plain(500, "internal error");
         }
@@ -228,16 +260,20 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
         const auto reply = [promised = std::make_shared<Promise>(core_.loop, weak_from_this(), turn)](OutgoingResponse made) {
             promised->keep(std::move(made));
         };
-        if (promise.later) return promise.later(reply);
-        const bool taken = core_.workers.submit([work = std::move(promise.work), reply] {
-            OutgoingResponse made;
-            try {
-                made = work();
-            } catch (const std::exception&) {
-                made = plain(500, "internal error");
-            }
-            reply(std::move(made));
-        });
+        bool taken = false;
+        try {
+            if (promise.later) return promise.later(reply);
+            taken = core_.workers.submit([work = std::move(promise.work), reply] {
+                OutgoingResponse made;
+                try {
+                    made = work();
+                } catch (const std::exception&) {
+                    made = plain(500, "internal error");
+                }
+                reply(std::move(made));
+            });
+        } catch (const std::exception&) {  // no memory, no thread: the others go on
+        }
         if (taken) return;
         Counters::add(core_.counters.over_limit);
         OutgoingResponse busy = plain(503, "too many requests are waiting; try again");
@@ -291,12 +327,15 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     // ---- streams
 
     void start_stream() {
-        source_->start([loop = core_.loop, session = weak_from_this()] {
-            loop->post([session] {
-                const auto self = session.lock();
-                if (self && !self->closed_ && self->source_ && self->waiting_) self->pump();
+        const bool started = guarded([&] {
+            source_->start([loop = core_.loop, session = weak_from_this()] {
+                loop->post([session] {
+                    const auto self = session.lock();
+                    if (self && !self->closed_ && self->source_ && self->waiting_) self->pump();
+                });
             });
         });
+        if (!started) return close();
         watch_peer();
         pump();
     }
@@ -310,9 +349,21 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
         });
     }
 
+    // False: it threw. Half a body must not end as a whole one would.
+    template <typename Call>
+    bool guarded(Call&& call) {
+        try {
+            call();
+            return true;
+        } catch (const std::exception&) {
+            return false;
+        }
+    }
+
     void pump() {
         waiting_ = false;
-        const BodySource::Piece piece = source_->next();
+        BodySource::Piece piece{BodySource::State::broken, {}};
+        guarded([&] { piece = source_->next(); });
         switch (piece.state) {
             case BodySource::State::more:
                 return send_piece(piece.bytes);
@@ -329,7 +380,9 @@ class Session final : public Connection, public std::enable_shared_from_this<Ses
     void idle() {
         if (!waiting_) return;
         waiting_ = false;
-        send_piece(source_->idle());
+        std::string_view sign;
+        if (!guarded([&] { sign = source_->idle(); })) return close();
+        send_piece(sign);
     }
 
     void send_piece(std::string_view bytes) {

@@ -7,6 +7,7 @@
 // Thread rule: as BodySource. Limits: ServerLimits. Source: RFC 6455 (framing by Boost.Beast); no extensions.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -29,6 +30,8 @@ class Channel {
         std::string_view bytes = {};  // valid until the next call
         bool text = true;             // else binary
         uint16_t code = 1000;         // RFC 6455 7.4
+        // With `wait`: ask again after so long even if nobody wakes; 0: then not.
+        std::chrono::milliseconds again{0};
     };
 
     virtual ~Channel() = default;

@@ -40,6 +40,7 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
           channel_(std::move(channel)),
           protocol_(std::move(protocol)),
           timer_(core.io),
+          again_(core.io),
           socket_(*stream_) {}
     ~WebSocketSession() override { close(); }
 
@@ -58,12 +59,14 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
             if (self->closed_) return;
             if (error) return self->close();
             self->request_ = {};
-            self->channel_->start([loop = self->core_.loop, session = self->weak_from_this()] {
-                loop->post([session] {
-                    if (const auto woken = session.lock()) woken->go_on();
+            const bool started = self->guarded([&] {
+                self->channel_->start([loop = self->core_.loop, session = self->weak_from_this()] {
+                    loop->post([session] {
+                        if (const auto woken = session.lock()) woken->go_on();
+                    });
                 });
             });
-            self->go_on();
+            if (started) self->go_on();
         });
     }
 
@@ -72,10 +75,23 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
         closed_ = true;
         stream_->close();
         timer_.cancel();
+        again_.cancel();
         channel_.reset();
     }
 
  private:
+    // False: it threw, and the connection is over.
+    template <typename Call>
+    bool guarded(Call&& call) {
+        try {
+            call();
+            return true;
+        } catch (const std::exception&) {
+            close();
+            return false;
+        }
+    }
+
     void go_on() {
         if (closed_) return;
         read();
@@ -91,7 +107,10 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
             // Beast has answered a close, an oversized message or a violation by itself.
             if (error) return self->close();
             const auto bytes = self->buffer_.cdata();
-            self->channel_->receive({static_cast<const char*>(bytes.data()), bytes.size()}, self->socket_.got_text());
+            if (!self->guarded([&] {
+                    self->channel_->receive({static_cast<const char*>(bytes.data()), bytes.size()}, self->socket_.got_text());
+                }))
+                return;
             self->buffer_.consume(self->buffer_.size());
             self->go_on();
         });
@@ -99,8 +118,9 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
 
     void write() {
         if (writing_ || closing_) return;
-        const Channel::Message message = channel_->next();
-        if (message.state == Channel::State::wait) return;
+        Channel::Message message;
+        if (!guarded([&] { message = channel_->next(); })) return;
+        if (message.state == Channel::State::wait) return ask_again(message.again);
         if (message.state == Channel::State::close) return say_goodbye(message);
         writing_ = true;
         arm_write();
@@ -111,6 +131,15 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
             if (self->closed_) return;
             if (error) return self->close();
             self->go_on();
+        });
+    }
+
+    void ask_again(std::chrono::milliseconds after) {
+        const uint64_t number = ++again_number_;
+        if (after.count() == 0) return;
+        again_.expires_after(after);
+        again_.async_wait([self = shared_from_this(), number](error_code error) {
+            if (!error && number == self->again_number_) self->go_on();
         });
     }
 
@@ -138,8 +167,8 @@ class WebSocketSession final : public Connection, public std::enable_shared_from
     UpgradeRequest request_;
     std::unique_ptr<Channel> channel_;
     const std::string protocol_;
-    asio::steady_timer timer_;
-    uint64_t timer_number_ = 0;
+    asio::steady_timer timer_, again_;
+    uint64_t timer_number_ = 0, again_number_ = 0;
     websocket::stream<Stream&, false> socket_;
     beast::flat_buffer buffer_;
     bool closed_ = false, closing_ = false, reading_ = false, writing_ = false;

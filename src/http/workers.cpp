@@ -3,14 +3,25 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <system_error>
+
 namespace cvf::http {
 
 bool Workers::submit(std::function<void()> job) {
     const std::lock_guard lock(mutex_);
     if (stopping_ || waiting_.size() >= most_waiting_) return false;
     waiting_.push_back(std::move(job));
-    if (idle_ < waiting_.size() && threads_.size() < most_threads_)
-        threads_.push_back(quiet_thread("cvf-http-work", [this] { work(); }));
+    if (idle_ < waiting_.size() && threads_.size() < most_threads_) {
+        try {
+            threads_.push_back(quiet_thread("cvf-http-work", [this] { work(); }));
+        } catch (const std::system_error&) {
+            // Others will come to it; without any nobody would.
+            if (threads_.empty()) {
+                waiting_.pop_back();
+                return false;
+            }
+        }
+    }
     wake_.notify_one();
     return true;
 }
@@ -43,15 +54,20 @@ void Workers::work() {
 }
 
 std::thread quiet_thread(const char* name, std::function<void()> body) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread thread([name, body = std::move(body)] {
+    // Signals are as they were whatever happens.
+    struct Quiet {
+        sigset_t before;
+        Quiet() {
+            sigset_t all;
+            sigfillset(&all);
+            pthread_sigmask(SIG_SETMASK, &all, &before);
+        }
+        ~Quiet() { pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+    } const quiet;
+    return std::thread([name, body = std::move(body)] {
         pthread_setname_np(pthread_self(), name);
         body();
     });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return thread;
 }
 
 }  // namespace cvf::http

@@ -20,7 +20,7 @@ class Workers {
     Workers(const Workers&) = delete;
     Workers& operator=(const Workers&) = delete;
 
-    // False: too much is waiting. Threads are begun when first needed.
+    // False: too much is waiting, or there is no thread for it and the system gives none. Threads are begun when first needed.
     bool submit(std::function<void()> job);
     void stop();
 
@@ -36,7 +36,7 @@ class Workers {
     bool stopping_ = false;
 };
 
-// A thread that leaves signals to the main one.
+// A thread that leaves signals to the main one. Throws std::system_error when the system gives none.
 std::thread quiet_thread(const char* name, std::function<void()> body);
 
 }  // namespace cvf::http

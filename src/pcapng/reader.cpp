@@ -134,6 +134,7 @@ bool Reader::read_header() {
     std::memcpy(&magic, at_, 4);
     if (magic == block::section_header) {
         format_ = Format::pcapng;
+        describes_ = true;
         if (!fill(12)) return cut_short("section header", 28);
         const uint32_t length_field = [&] {
             uint32_t order;
@@ -356,10 +357,12 @@ bool Reader::simple_packet(std::span<const uint8_t> body, Captured& out) {
     return true;
 }
 
-std::string_view Reader::comment() const {
-    std::string_view found;
+size_t Reader::comments(std::span<std::string_view> into) const {
+    size_t found = 0;
+    if (packet_options_.empty()) return found;
     options(packet_options_, [&](uint16_t code, std::span<const uint8_t> value) {
-        if (code == 1 && found.empty()) found = text(value);
+        if (code != 1 || found == into.size()) return;
+        if (const std::string_view comment = text(value); !comment.empty()) into[found++] = comment;
     });
     return found;
 }

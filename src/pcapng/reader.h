@@ -62,8 +62,10 @@ class Reader {
     const std::optional<Fault>& fault() const { return fault_; }
     // Those described so far; grows while a pcapng file is read. References are valid until next().
     const std::vector<Interface>& interfaces() const { return interfaces_; }
-    // The comment on the packet last read, if any. Borrowed until next().
-    std::string_view comment() const;
+    // Whether the file may say more than packets: names of interfaces, comments (pcapng).
+    bool describes() const { return describes_; }
+    // The comments on the packet last read, as many as `into` has room for; returns how many. Borrowed until next().
+    size_t comments(std::span<std::string_view> into) const;
     // The comment of the current section of a pcapng file.
     std::string_view section_comment() const { return section_comment_; }
 
@@ -115,6 +117,7 @@ class Reader {
     uint16_t link_ = 0;  // pcap
     Format format_ = Format::pcap;
     bool swapped_ = false;
+    bool describes_ = false;
     uint32_t unit_ = 1000;          // pcap: nanoseconds per unit of the fraction
     uint32_t first_interface_ = 0;  // of this section
     int64_t last_time_ = 0;         // for packets without a time of their own

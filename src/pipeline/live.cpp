@@ -210,6 +210,13 @@ void Live::payload(const tap::Payload& p) {
     shard_.tracker().segment(flow, sender, packet_);
 }
 
+// The payload of packets that were not looked into; headers of IP are taken to have no options.
+static uint64_t behind_headers(const flow::Key& key, uint64_t packets, uint64_t bytes) {
+    const bool datagrams = key.protocol == decode::ip_protocol::udp || key.protocol == decode::ip_protocol::udplite;
+    const uint64_t headers = packets * ((key.family == 4 ? 20u : 40u) + (datagrams ? 8u : 0u));
+    return bytes - std::min(bytes, headers);
+}
+
 void Live::take_counters(LiveSocket& s, const tap::Counters& c) {
     flow::Flow& flow = *s.flow;
     flow::End &mine = flow.ends[s.end], &other = flow.ends[1 - s.end];
@@ -222,7 +229,12 @@ void Live::take_counters(LiveSocket& s, const tap::Counters& c) {
     }
     if (c.first_ns && c.first_ns < flow.first) flow.first = c.first_ns;
     if (c.last_ns > flow.last) flow.last = c.last_ns;
-    if (!c.has_tcp) return;
+    if (!c.has_tcp) {
+        if (flow.is_tcp()) return;
+        mine.payload_bytes = behind_headers(flow.key, c.packets_out, c.bytes_out);
+        if (!other_local) other.payload_bytes = behind_headers(flow.key, c.packets_in, c.bytes_in);
+        return;
+    }
     mine.payload_bytes = c.bytes_sent;
     // The kernel counts the sequence number of a FIN as received.
     const uint64_t fin = other.flags & decode::tcp_fin && c.bytes_received ? 1 : 0;
@@ -233,6 +245,11 @@ void Live::take_counters(LiveSocket& s, const tap::Counters& c) {
     if (c.zero_windows > mine.zero_windows) mine.zero_windows = c.zero_windows;
     if (c.reordering_seen > other.out_of_order) other.out_of_order = c.reordering_seen;
     if (mine.mss == 0 && c.mss) mine.mss = static_cast<uint16_t>(std::min<uint32_t>(c.mss, 65535));
+    // Each end's scale is for the windows it announces itself. Without the option both are 0.
+    if (c.send_window_scale | c.receive_window_scale) {
+        mine.window_scale = static_cast<int8_t>(c.receive_window_scale);
+        other.window_scale = static_cast<int8_t>(c.send_window_scale);
+    }
     if (flow.tcp == flow::TcpState::partial) flow.tcp = flow::TcpState::established;
 }
 
@@ -242,6 +259,14 @@ void Live::counters(uint64_t cookie, const tap::Counters& c, bool closed, int64_
     LiveSocket& s = *it->second;
     if (s.flow) take_counters(s, c);
     if (closed) leave(s, time_ns);
+}
+
+// Nobody wants to know more of it. The socket lives on, and may come again as the end of another conversation.
+void Live::passed_over(uint64_t cookie, const tap::Counters& c, int64_t time_ns) {
+    LiveSocket* s = find(cookie);
+    if (!s) return;
+    if (s->flow) take_counters(*s, c);
+    leave(*s, time_ns, flow::EndReason::unwanted);
 }
 
 // The agent's own talk, known as that too late. It has had no time for a record yet; what there is goes untold.
@@ -261,16 +286,19 @@ void Live::withdrawn(uint64_t cookie, int64_t) {
 }
 
 // The socket is gone. Its conversation ends with its last local socket.
-void Live::leave(LiveSocket& s, int64_t time_ns) {
+void Live::leave(LiveSocket& s, int64_t time_ns, std::optional<flow::EndReason> why) {
     const uint64_t cookie = s.cookie;
     if (flow::Flow* flow = s.flow) {
-        if (sockets_.contains(flow->ends[1 - s.end].cookie)) {
+        // A socket that came back may have the cookie, and another conversation.
+        const LiveSocket* other = find(flow->ends[1 - s.end].cookie);
+        if (other && other->flow == flow) {
             departed_[flow] = std::move(sockets_.find(cookie)->second);
             flow->ends[s.end].payload_elsewhere = true;  // the tap forgets it: a wish would stay in its table for ever
         } else {
-            flow::EndReason reason = flow->tcp == flow::TcpState::reset    ? flow::EndReason::reset
-                                     : flow->tcp == flow::TcpState::closed ? flow::EndReason::fin
-                                                                           : flow::EndReason::closed;
+            const flow::EndReason reason = why                                   ? *why
+                                           : flow->tcp == flow::TcpState::reset  ? flow::EndReason::reset
+                                           : flow->tcp == flow::TcpState::closed ? flow::EndReason::fin
+                                                                                 : flow::EndReason::closed;
             shard_.tracker().end_socket(*flow, time_ns, reason);
             departed_.erase(flow);
         }
@@ -377,6 +405,12 @@ void Live::health(int64_t time_ns) {
             r.uint(Field::events_lost, stats.lost_events);
             r.uint(Field::events_late, stats.late_events);
             r.uint(Field::sockets_untracked, stats.untracked_sockets);
+            r.uint(Field::drops_untold, stats.drops_untold);
+            r.uint(Field::handshake_packets_cut, stats.handshake_packets_cut);
+            r.uint(Field::verdicts_without_room, stats.verdicts_without_room);
+            r.uint(Field::packets_passed_over, stats.packets_passed_over);
+            r.uint(Field::sockets_passed_over, stats.sockets_passed_over);
+            r.uint(Field::owners_refused, owners_.stats().refused);
         },
         false);
 }

@@ -7,6 +7,7 @@
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "context/owner_table.h"
 #include "pipeline/shard.h"
@@ -36,6 +37,7 @@ class Live final : public tap::EndpointHandler {
     void owner_changed(uint64_t cookie, const tap::Owner& owner, int64_t time_ns) override;
     void payload(const tap::Payload& payload) override;
     void counters(uint64_t cookie, const tap::Counters& counters, bool closed, int64_t time_ns) override;
+    void passed_over(uint64_t cookie, const tap::Counters& counters, int64_t time_ns) override;
     void withdrawn(uint64_t cookie, int64_t time_ns) override;
     void paired(uint64_t payload_cookie, uint64_t other_cookie, int64_t time_ns) override;
     void tcp_event(const tap::TcpEvent& event) override;
@@ -53,7 +55,7 @@ class Live final : public tap::EndpointHandler {
 
     LiveSocket* find(uint64_t cookie);
     void join(LiveSocket& with_payload, LiveSocket& other);
-    void leave(LiveSocket& socket, int64_t time_ns);
+    void leave(LiveSocket& socket, int64_t time_ns, std::optional<flow::EndReason> reason = {});
     void take_counters(LiveSocket& socket, const tap::Counters& counters);
     void note_reset(const tap::TcpEvent& event);
     flow::Flow* flow_of(uint64_t cookie);

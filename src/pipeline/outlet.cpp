@@ -1,5 +1,7 @@
 #include "pipeline/outlet.h"
 
+#include <algorithm>
+
 namespace cvf::pipeline {
 
 Outlet::Outlet(Selection selection, std::unique_ptr<sink::Sink> sink, std::unique_ptr<Encoder> encoder, size_t batch_bytes)
@@ -12,14 +14,22 @@ TypeBits Outlet::wanted() const {
 }
 
 void Outlet::write(const record::Record& record) {
-    made_++;
     if (encoder_) {
         if (!encoder_->encode(record, batch_)) return;
     } else {
         record::write_json(record, selection_.fields ? &*selection_.fields : nullptr, batch_);
     }
+    made_++;
     batch_records_++;
     if (batch_.size() >= batch_bytes_) flush();
+}
+
+RecordCounts Outlet::counts() const {
+    const sink::SinkStats stats = sink_->stats();
+    RecordCounts counts{.made = made_, .written = stats.records_written, .lost = stats.records_lost, .waiting = 0};
+    const uint64_t settled = counts.written + counts.lost;  // a sink's numbers only grow, and not beyond what it was given
+    counts.waiting = counts.made - std::min(counts.made, settled);
+    return counts;
 }
 
 void Outlet::flush() {

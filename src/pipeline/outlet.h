@@ -33,6 +33,19 @@ class Encoder {
     virtual void note(record::Buffer& out, bool last) { (void)out, (void)last; }
 };
 
+// What has become of the records that passed the filter and have a line: made = written + lost + waiting, at any moment. Waiting
+// are those in the batch begun, in a buffer, or in a compressed frame that is still open.
+struct RecordCounts {
+    uint64_t made = 0, written = 0, lost = 0, waiting = 0;
+    RecordCounts& operator+=(const RecordCounts& other) {
+        made += other.made;
+        written += other.written;
+        lost += other.lost;
+        waiting += other.waiting;
+        return *this;
+    }
+};
+
 class Outlet {
  public:
     // `encoder` null: JSON.
@@ -41,6 +54,7 @@ class Outlet {
 
     // Types of which a record might come out here.
     TypeBits wanted() const;
+    const Selection& selection() const { return selection_; }
 
     void emit(const record::Record& record) {
         if (!selection_.types[static_cast<size_t>(record.type())]) return;
@@ -53,8 +67,7 @@ class Outlet {
     void flush();
     // The last flush, and the sink's end.
     void finish();
-    // Records that passed the filter.
-    uint64_t made() const { return made_; }
+    RecordCounts counts() const;
     sink::Sink& sink() { return *sink_; }
     const sink::Sink& sink() const { return *sink_; }
 

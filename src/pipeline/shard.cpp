@@ -1,5 +1,6 @@
 #include "pipeline/shard.h"
 
+#include "pipeline/demand.h"
 #include "protocol/neighbor.h"
 #include "record/text.h"
 
@@ -22,41 +23,64 @@ void Shard::update_wanted() {
         for (size_t i = 0; i < record::type_count; i++)
             if (hub_->wants(static_cast<RecordType>(i))) wanted.set(i);
     if (rules_) wanted |= rules_->wanted();
+    wanted.reset(static_cast<size_t>(RecordType::metric));  // made of others, by rules: no traffic is read for it
     if (wanted == wanted_) return;
     wanted_ = wanted;
     tracker_.set_wanted(wanted_);
     if (on_wanted) on_wanted(wanted_);
 }
 
-inline void Shard::decoded(const decode::Packet& packet) {
+// What the capture says of a packet that belongs to no conversation.
+void Shard::describe(record::Record& r, const decode::Packet& packet, std::span<const std::string_view> comments) const {
+    if (const auto name = tracker_.interface_name(packet.interface); !name.empty()) r.text(Field::network_interface_name, name);
+    if (!comments.empty()) r.texts(Field::packet_comments, comments);
+}
+
+[[gnu::always_inline]] inline void Shard::decoded(const decode::Packet& packet, std::span<const std::string_view> comments) {
     if (packet.faults) [[unlikely]] {
         if (packet.faults & decode::fault_truncated) counts_.truncated++;
         if (packet.faults & (decode::fault_bad_length | decode::fault_bad_header | decode::fault_too_deep)) counts_.faulty++;
     }
     if (decode::family(packet)) [[likely]] {
-        tracker_.packet(packet);
+        if (comments.empty())
+            tracker_.packet(packet);
+        else
+            tracker_.packet(packet, comments);
         return;
     }
     if (packet.time > 0) tracker_.pass_time(packet.time);
     if (packet.network == decode::Network::arp && wanted(RecordType::arp)) {
         record::Record& r = start(RecordType::arp, packet.time);
         // What cannot be read is the sender's fault only where all of the frame was captured.
-        if (protocol::arp_record(packet, r))
+        if (protocol::arp_record(packet, r)) {
+            describe(r, packet, comments);
             emit_record(r);
-        else if (packet.wire_length <= packet.frame.size())
+        } else if (packet.wire_length <= packet.frame.size()) {
             counts_.broken_arp++;
+        }
     } else if (packet.network == decode::Network::lldp && wanted(RecordType::lldp)) {
         record::Record& r = start(RecordType::lldp, packet.time);
-        if (protocol::lldp_record(packet, r))
+        if (protocol::lldp_record(packet, r)) {
+            describe(r, packet, comments);
             emit_record(r);
-        else if (packet.wire_length <= packet.frame.size())
+        } else if (packet.wire_length <= packet.frame.size()) {
             counts_.broken_lldp++;
+        }
     } else if (packet.network == decode::Network::none) {
         counts_.undecoded++;
     }
 }
 
 void Shard::frame(decode::Packet& packet) {
+    take(packet, {});
+}
+
+void Shard::frame(decode::Packet& packet, std::span<const std::string_view> comments) {
+    take(packet, comments);
+}
+
+// Twice in the program, so that a packet without comments pays nothing for those that have some.
+[[gnu::always_inline]] inline void Shard::take(decode::Packet& packet, std::span<const std::string_view> comments) {
     now_ = packet.time;
     counts_.packets++;
     counts_.bytes += packet.frame.size();
@@ -64,7 +88,7 @@ void Shard::frame(decode::Packet& packet) {
     const decode::Packet* whole = &packet;
     if (packet.is_fragment) [[unlikely]]
         whole = fragments_.add(packet);
-    if (whole) decoded(*whole);
+    if (whole) decoded(*whole, comments);
 }
 
 void Shard::emit(record::Record& record, const flow::Flow& flow) {
@@ -106,14 +130,40 @@ void Shard::skip_to(uint64_t cookie, bool egress, uint64_t offset) {
     if (on_skip) on_skip(cookie, egress, offset);
 }
 
+directive::Pushdown Shard::demand() const {
+    directive::Pushdown all;
+    for (const auto& outlet : outlets_) all = directive::either(all, demand_of(outlet->selection()));
+    if (rules_) rules_->each_selection([&](const Selection& s) { all = directive::either(all, demand_of(s)); });
+    if (hub_) hub_->each([&](const sink::SubscriptionOptions& s) { all = directive::either(all, demand_of(s)); });
+    return all;
+}
+
 void Shard::flush() {
-    for (auto& outlet : outlets_) outlet->flush();
+    bool changed = false;
     if (slot_) {
-        if (auto next = slot_->take()) rules_ = std::move(next);
-        if (rules_) rules_->flush(now_);
+        if (auto next = slot_->take()) {
+            changed = true;
+            if (rules_) rules_->finish(now_, next.get());
+            rules_ = std::move(next);
+            rules_->on_made = [this](const record::Record& made) {
+                records_made_++;
+                for (auto& outlet : outlets_) outlet->emit(made);
+                if (hub_) hub_->publish(made);
+            };
+        }
+        if (rules_ && finished_)
+            rules_->finish(now_);
+        else if (rules_)
+            rules_->flush(now_);
     }
+    for (auto& outlet : outlets_) outlet->flush();
     if (hub_) hub_->flush();
     if (hub_ || slot_) update_wanted();
+    if (hub_ && hub_->generation() != subscribers_seen_) {
+        subscribers_seen_ = hub_->generation();
+        changed = true;
+    }
+    if (changed && on_demand) on_demand();
 }
 
 void Shard::health(int64_t now, std::string_view source, const std::function<void(record::Record&)>& more, bool forced) {
@@ -148,17 +198,15 @@ void Shard::health(int64_t now, std::string_view source, const std::function<voi
     }
     if (counts_.broken_arp) r.uint(Field::violations_arp, counts_.broken_arp);
     if (counts_.broken_lldp) r.uint(Field::violations_lldp, counts_.broken_lldp);
-    uint64_t made = 0, written = 0, lost = 0;
+    RecordCounts records;
     for (auto& outlet : outlets_) {
         outlet->flush();
-        sink::SinkStats stats = outlet->sink().stats();
-        made += outlet->made();
-        written += stats.records_written;
-        lost += stats.records_lost;
+        records += outlet->counts();
     }
-    r.uint(Field::records_made, made);
-    r.uint(Field::records_written, written);
-    r.uint(Field::records_lost, lost);
+    r.uint(Field::records_made, records.made);
+    r.uint(Field::records_written, records.written);
+    r.uint(Field::records_lost, records.lost);
+    if (records.waiting) r.uint(Field::records_waiting, records.waiting);
     if (more) more(r);
     if (!forced) return emit_record(r);
     // The last word of a run goes out whatever was asked for.

@@ -5,10 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "decode/fragments.h"
 #include "decode/packet.h"
+#include "directive/pushdown.h"
 #include "flow/tracker.h"
 #include "pipeline/outlet.h"
 #include "pipeline/rules.h"
@@ -34,13 +37,19 @@ class Shard final : public flow::Output {
 
     // A frame from a capture or the wire, whose time, lengths, link and bytes are set.
     void frame(decode::Packet& packet);
+    // The same of one that somebody has commented on in the capture; borrowed during the call. Of a fragmented datagram the
+    // comments on the fragment that completes it are told.
+    void frame(decode::Packet& packet, std::span<const std::string_view> comments);
     // Moves time on when no packet comes.
     void advance(int64_t now) {
         now_ = now;
         tracker_.advance(now);
     }
-    // The input is over: ends every conversation.
-    void finish() { tracker_.finish(); }
+    // The input is over: ends every conversation. The flush after it ends the windows of directives that sum, too.
+    void finish() {
+        tracker_.finish();
+        finished_ = true;
+    }
     // Hands all batches begun to their sinks and subscribers. Looks up what subscribers and directives want by now.
     void flush();
     // What the ways out of directives do about once a second.
@@ -62,6 +71,10 @@ class Shard final : public flow::Output {
     const TypeBits& wanted() const { return wanted_; }
     // Told when other types than before are wanted; may be empty.
     std::function<void(const TypeBits&)> on_wanted;
+    // What the traffic is like of which somebody wants a record: outlets, directives and subscribers together.
+    directive::Pushdown demand() const;
+    // Told when it may be another than before; may be empty.
+    std::function<void()> on_demand;
 
     // flow::Output.
     void emit(record::Record& record, const flow::Flow& flow) override;
@@ -84,7 +97,9 @@ class Shard final : public flow::Output {
     std::vector<std::unique_ptr<Outlet>>& outlets() { return outlets_; }
 
  private:
-    void decoded(const decode::Packet& packet);
+    void take(decode::Packet& packet, std::span<const std::string_view> comments);
+    void decoded(const decode::Packet& packet, std::span<const std::string_view> comments);
+    void describe(record::Record& record, const decode::Packet& packet, std::span<const std::string_view> comments) const;
     void distribute(const record::Record& record);
     void update_wanted();
 
@@ -99,7 +114,9 @@ class Shard final : public flow::Output {
     TypeBits wanted_;
     TrafficCounts counts_;
     uint64_t records_made_ = 0, loose_id_ = 0, id_seed_ = 0;
+    uint64_t subscribers_seen_ = 0;  // the hub's generation
     int64_t now_ = 0;
+    bool finished_ = false;
 };
 
 }  // namespace cvf::pipeline

@@ -18,7 +18,7 @@ void Body::begin(Framing framing, uint64_t length) {
     left_ = framing == Framing::length ? length : 0;
     skipping_ = false;
     body_ = wire_ = 0;
-    violation_ = {};
+    violation_ = "";
 }
 
 void Body::skip_passed() {

@@ -34,7 +34,7 @@ class Body {
 
     uint64_t body_bytes() const { return body_; }  // without framing
     uint64_t wire_bytes() const { return wire_; }  // with it
-    std::string_view violation() const { return violation_; }
+    std::string_view violation() const { return violation_; }  // constant text; empty: none
 
  private:
     enum class State : uint8_t { whole, chunk_size, chunk_data, chunk_end, trailer, until_close };
@@ -51,7 +51,7 @@ class Body {
     uint64_t left_ = 0;       // of the body, or of the chunk
     uint64_t skip_base_ = 0;  // ctx.skipped() when the running skip was asked for
     uint64_t body_ = 0, wire_ = 0;
-    std::string_view violation_;
+    const char* violation_ = "";
 };
 
 }  // namespace cvf::protocol::http1

@@ -95,8 +95,7 @@ class Http final : public Dissector {
     // Exchanges in the order of their requests; the front one's response is next or has begun.
     Exchange* front_ = nullptr;
     Exchange* back_ = nullptr;
-    size_t waiting_ = 0;
-    size_t waiting_bytes_ = 0;
+    uint32_t waiting_ = 0, waiting_bytes_ = 0;
     // Requests that were recorded without their responses, for too many waited: the next so many responses are theirs. Bit n:
     // the method of the one n before the youngest was HEAD.
     uint32_t abandoned_ = 0;

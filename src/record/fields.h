@@ -32,6 +32,12 @@ enum class Kind : uint8_t {
     map,        // JSON object of strings
 };
 
+// Whether a field of this kind has one value, so that records can be grouped by it. A record of type metric may have any field
+// that records are grouped by, whatever types the field table names.
+constexpr bool has_one_value(Kind kind) {
+    return kind != Kind::list_text && kind != Kind::list_uint && kind != Kind::list_ip && kind != Kind::map;
+}
+
 // Where a key's name comes from.
 enum class Origin : uint8_t {
     otel,      // OpenTelemetry semantic conventions, stable

@@ -8,6 +8,7 @@
 #endif
 
 #include "record/text.h"
+#include "record/utf8.h"
 
 namespace cvf::record {
 
@@ -21,25 +22,6 @@ constexpr auto plain = [] {
     for (int c = 0x20; c < 0x7f; c++) t[static_cast<size_t>(c)] = c != '"' && c != '\\';
     return t;
 }();
-
-// Bytes of the well-formed UTF-8 sequence at `p` (RFC 3629), 0 when there is none.
-size_t utf8_length(const uint8_t* p, size_t left) {
-    auto tail = [&](size_t i) { return (p[i] & 0xc0) == 0x80; };
-    if (p[0] >= 0xc2 && p[0] <= 0xdf) return left >= 2 && tail(1) ? 2 : 0;
-    if ((p[0] & 0xf0) == 0xe0) {
-        if (left < 3 || !tail(1) || !tail(2)) return 0;
-        if (p[0] == 0xe0 && p[1] < 0xa0) return 0;   // overlong
-        if (p[0] == 0xed && p[1] >= 0xa0) return 0;  // surrogate
-        return 3;
-    }
-    if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-        if (left < 4 || !tail(1) || !tail(2) || !tail(3)) return 0;
-        if (p[0] == 0xf0 && p[1] < 0x90) return 0;
-        if (p[0] == 0xf4 && p[1] >= 0x90) return 0;
-        return 4;
-    }
-    return 0;
-}
 
 // Writes one byte or sequence that cannot be copied as it is; returns how many input bytes it took. At most 6 bytes of output.
 size_t write_special(const uint8_t* p, size_t left, char*& out) {

@@ -22,6 +22,10 @@ bool belongs(const FieldInfo& field, std::string_view type) {
     return false;
 }
 
+bool can_have(RecordType type, const FieldInfo& field) {
+    return belongs(field, info(type).name) || (type == RecordType::metric && has_one_value(field.kind));
+}
+
 namespace {
 
 template <typename T>
@@ -111,7 +115,7 @@ std::string json_schema() {
             name));
         std::vector<std::string> keys;
         for (Field f : all_of<Field>())
-            if (belongs(info(f), name))
+            if (can_have(t, info(f)))
                 keys.push_back(fmt::format(R"(          "{0}": {{"$ref": "#/$defs/fields/{0}"}})", info(f).key));
         types.push_back(fmt::format(R"(      "{}": {{
         "description": {},

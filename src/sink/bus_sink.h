@@ -1,12 +1,11 @@
 // Records to the fabric: batches of JSON lines as bus messages, one stream per record type.
 //
 // A batch is sealed when it has `batch_bytes` or is `linger` old, gets the sequence of its records in its stream (headers, see
-// docs/bus.md), and waits in memory until the broker says that it has it. When memory is full, or the broker gone for longer than
-// memory lasts, batches go through the spool on disk, in order; when that is full too, they are lost and counted, the cheap types
-// first: a part of the spool is kept for flow records and a last part for health. What an earlier process left in the spool goes
-// first, under that process's instance.
+// docs/bus.md), and waits in memory and on disk until the broker says that it has it (bus_queue.h). What an earlier process left
+// in the spool goes first, under that process's instance.
 //
-// At least once: a batch whose fate is unknown is sent again, under the same sequence.
+// At least once: a batch whose fate is unknown is sent again, under the same sequence. A kill costs what was not sealed (5 ms),
+// what was under way to the broker, and of an outage's records those of its first second.
 //
 // Thread rule: as in record_sink.h; a thread of its own talks to the bus and the disk.
 #pragma once
@@ -31,13 +30,14 @@ struct BusSinkOptions {
     size_t memory_bytes = 32u << 20;
     SpoolOptions spool;  // directory empty: none
     unsigned lanes = 1;  // batches of one type are split by conversation into so many, for as many partitions
+    std::chrono::milliseconds give_up{60'000};  // on what the broker does not take while it takes others
     Complaint complain = {};
 };
 
 class BusSink : public RecordSink {
  public:
     // `bus` outlives the sink; whoever made it hands on what its Options tell: settled() and connection_changed(), from any
-    // thread. The error is the spool's.
+    // thread. The sink may publish before this returns, so what is told meanwhile must wait. The error is the spool's.
     static std::expected<std::unique_ptr<BusSink>, std::string> open(BusSinkOptions options, bus::Bus& bus);
 
     virtual void settled(const bus::Settled& settled) = 0;

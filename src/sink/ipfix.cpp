@@ -9,7 +9,7 @@
 #include <xxhash.h>
 
 #include "http/address.h"
-#include "sink/flow_deltas.h"
+#include "record/flow_deltas.h"
 #include "sink/ipfix_carrier.h"
 #include "sink/ipfix_message.h"
 #include "sink/outbox.h"
@@ -74,7 +74,7 @@ class Ipfix final : public RecordSink {
     const size_t message_bytes_;
     const std::chrono::milliseconds linger_;
     std::array<Open, 2> open_;  // IPv4, IPv6: one set, one message
-    FlowDeltas deltas_;
+    record::FlowDeltas deltas_;
     Outbox outbox_;
 };
 

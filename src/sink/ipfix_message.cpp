@@ -101,9 +101,9 @@ uint8_t end_reason(const Record& record, bool final) {
     if (!final) return 2;  // active timeout: it goes on
     const std::string_view reason = text(record, Field::flow_reason);
     if (reason == "idle") return 1;
-    if (reason == "evicted") return 5;  // lack of resources
-    if (reason == "end") return 4;      // forced end
-    return 3;                           // end of flow detected
+    if (reason == "evicted") return 5;                      // lack of resources
+    if (reason == "end" || reason == "unwanted") return 4;  // forced end
+    return 3;                                               // end of flow detected
 }
 
 uint64_t milliseconds(int64_t ns) {
@@ -139,7 +139,7 @@ void begin(uint16_t template_id, Buffer& out) {
     out.commit(to);
 }
 
-void write_record(const Record& record, const FlowDelta& delta, uint16_t template_id, Buffer& out) {
+void write_record(const Record& record, const record::FlowDelta& delta, uint16_t template_id, Buffer& out) {
     char* to = out.reserve(record_bytes(template_id));
     const size_t address_bytes = template_id == template_v4 ? 4 : 16;
     for (const Field field : {Field::source_address, Field::destination_address})

@@ -10,8 +10,8 @@
 #include <span>
 
 #include "record/buffer.h"
+#include "record/flow_deltas.h"
 #include "record/record.h"
-#include "sink/flow_deltas.h"
 
 namespace cvf::sink::ipfix {
 
@@ -26,7 +26,7 @@ std::optional<uint16_t> template_for(const record::Record& record);
 
 // Room for the message's header, and the header of a set of this template.
 void begin(uint16_t template_id, record::Buffer& out);
-void write_record(const record::Record& record, const FlowDelta& delta, uint16_t template_id, record::Buffer& out);
+void write_record(const record::Record& record, const record::FlowDelta& delta, uint16_t template_id, record::Buffer& out);
 // A whole message but for what seal() sets.
 void write_templates(record::Buffer& out);
 // Sets lengths, export time (seconds since 1970), sequence and domain.

@@ -9,6 +9,7 @@
 #include "sink/http_carrier.h"
 #include "sink/otlp_json.h"
 #include "sink/otlp_metrics.h"
+#include "sink/otlp_sums.h"
 #include "sink/outbox.h"
 
 namespace cvf::sink {
@@ -73,6 +74,12 @@ class Otlp final : public RecordSink {
             if (metrics_.size() >= options_.batch_bytes) send_metrics();
             return size;
         }
+        if (options_.flows == FlowsAs::metrics && record.type() == record::RecordType::metric) {
+            if (sums_.empty()) sums_since_ = Clock::now();
+            const size_t size = sums_.add(record, fields, options_.node);
+            if (sums_.size() >= options_.batch_bytes) send_sums();
+            return size;
+        }
         if (!logs_) {
             logs_ = outbox_.begin();
             logs_->kind = logs;
@@ -91,7 +98,7 @@ class Otlp final : public RecordSink {
     }
 
     void flush() override {
-        if (!logs_ && metrics_.empty()) return;
+        if (!logs_ && metrics_.empty() && sums_.empty()) return;
         const auto now = Clock::now();
         // One look at the clock for the records of one turn.
         if (logs_) {
@@ -101,11 +108,13 @@ class Otlp final : public RecordSink {
                 observed_ = unix_now();
         }
         if (!metrics_.empty() && now - metrics_since_ >= options_.interval) send_metrics();
+        if (!sums_.empty() && now - sums_since_ >= options_.linger) send_sums();
     }
 
     void finish(std::chrono::milliseconds wait) override {
         if (logs_) send_logs();
         if (!metrics_.empty()) send_metrics();
+        if (!sums_.empty()) send_sums();
         outbox_.finish(wait);
     }
 
@@ -118,10 +127,17 @@ class Otlp final : public RecordSink {
     }
 
     void send_metrics() {
+        send_points([this](record::Buffer& out) { return metrics_.write(unix_now(), out); });
+    }
+    void send_sums() {
+        send_points([this](record::Buffer& out) { return sums_.write(out); });
+    }
+    template <typename Write>
+    void send_points(Write&& write) {
         ParcelPtr parcel = outbox_.begin();
         parcel->kind = metrics;
         otlp::begin_metrics(options_.node, parcel->bytes);
-        const auto written = metrics_.write(unix_now(), parcel->bytes);
+        const auto written = write(parcel->bytes);
         otlp::end_metrics(parcel->bytes);
         parcel->records = written.records;
         parcel->points = written.points;
@@ -130,9 +146,10 @@ class Otlp final : public RecordSink {
 
     const OtlpOptions options_;
     ParcelPtr logs_;
-    Clock::time_point logs_since_, metrics_since_;
+    Clock::time_point logs_since_, metrics_since_, sums_since_;
     int64_t observed_ = 0;
     otlp::FlowMetrics metrics_;
+    otlp::SumMetrics sums_;
     Outbox outbox_;
 };
 

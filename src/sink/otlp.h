@@ -1,5 +1,5 @@
-// Records to an OpenTelemetry collector, OTLP/HTTP with JSON: records as log records (POST /v1/logs), flow records as metrics
-// (POST /v1/metrics) unless asked otherwise. What becomes of which field: docs/sinks.md.
+// Records to an OpenTelemetry collector, OTLP/HTTP with JSON: records as log records (POST /v1/logs), flow records and sums over
+// windows as metrics (POST /v1/metrics) unless asked otherwise. What becomes of which field: docs/sinks.md.
 //
 // Log batches go when they have `batch_bytes` or are `linger` old. Flow records are summed by their ends, protocol and owners
 // over `interval`, or over less when very many differ. Delivered means that the collector has answered 2xx; what it says it has

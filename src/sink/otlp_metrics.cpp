@@ -27,7 +27,7 @@ constexpr std::string_view directions[] = {"transmit", "receive"};
 }  // namespace
 
 size_t FlowMetrics::add(const record::Record& record, const record::Projection* fields) {
-    const FlowDelta delta = deltas_.take(record);
+    const record::FlowDelta delta = deltas_.take(record);
     key_.clear();
     for (const Field field : flow_attributes) {
         if (fields && !fields->has(field)) continue;

@@ -19,9 +19,9 @@
 #include <unordered_map>
 
 #include "record/buffer.h"
+#include "record/flow_deltas.h"
 #include "record/json.h"
 #include "record/record.h"
-#include "sink/flow_deltas.h"
 
 namespace cvf::sink::otlp {
 
@@ -53,7 +53,7 @@ class FlowMetrics {
         size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
     };
 
-    FlowDeltas deltas_;
+    record::FlowDeltas deltas_;
     std::unordered_map<std::string, Sums, Hash, std::equal_to<>> groups_;  // by attributes as JSON
     record::Buffer key_;
     size_t records_ = 0, size_ = 0;

@@ -25,6 +25,7 @@ struct RecordSinkStats {
     uint64_t bytes = 0;          // encoded, before compression
     uint64_t waiting = 0;        // records in memory or on disk
     uint64_t spooled_bytes = 0;  // on disk now
+    uint64_t damaged_bytes = 0;  // on disk, could not be read back
     bool connected = true;
     std::string last_error;  // empty when the last attempt succeeded
 };

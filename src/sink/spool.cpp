@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -24,9 +25,10 @@ namespace cvf::sink {
 
 namespace {
 
-constexpr uint32_t magic = 0x31565643;      // "CVV1", little endian
+constexpr uint32_t magic = 0x32565643;      // "CVV2", little endian
 constexpr uint32_t most_bytes = 64u << 20;  // of an entry: a length beyond it is damage
 constexpr std::string_view suffix = ".spool";
+constexpr std::chrono::seconds bad_disk_patience{30};
 
 // In the file as in memory: the folder does not leave its machine.
 struct EntryHead {
@@ -59,17 +61,20 @@ class Descriptor {
     int fd_;
 };
 
-bool read_fully(int fd, void* to, size_t size, uint64_t at) {
+// 0, or an errno value; `ended`: the file has less.
+constexpr int ended = -1;
+int read_fully(int fd, void* to, size_t size, uint64_t at) {
     char* p = static_cast<char*>(to);
     while (size > 0) {
         const ssize_t got = ::pread(fd, p, size, static_cast<off_t>(at));
         if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return false;
+        if (got < 0) return errno;
+        if (got == 0) return ended;
         p += got;
         at += static_cast<uint64_t>(got);
         size -= static_cast<size_t>(got);
     }
-    return true;
+    return 0;
 }
 
 bool write_fully(int fd, const void* from, size_t size) {
@@ -87,7 +92,7 @@ bool write_fully(int fd, const void* from, size_t size) {
 struct Segment {
     uint64_t number = 0;
     uint64_t size = 0;
-    uint64_t entries = 0, records = 0;  // not yet popped
+    uint64_t entries = 0, records = 0;  // not yet done with
     Descriptor file;                    // open while read from or written to
 };
 
@@ -130,12 +135,12 @@ class DirectorySpool final : public Spool {
         const EntryHead entry{magic, static_cast<uint32_t>(bytes.size()), checksum(head, bytes), head};
         if (!write_fully(segment.file.get(), &entry, sizeof entry) ||
             !write_fully(segment.file.get(), bytes.data(), bytes.size())) {
-            stats_.last_error = fmt::format("spool {}: {}", options_.directory, std::strerror(errno));
+            write_error_ = words(errno);
             // What came of it is cut off again, so that the segment stays whole.
             if (::ftruncate(segment.file.get(), static_cast<off_t>(segment.size)) != 0) writing_ = false;
             return false;
         }
-        stats_.last_error.clear();
+        write_error_.clear();
         segment.size += size;
         segment.entries++;
         segment.records += head.records;
@@ -146,47 +151,58 @@ class DirectorySpool final : public Spool {
         return true;
     }
 
-    bool read(BatchHead& head, record::Buffer& bytes) override {
+    std::optional<uint64_t> read(BatchHead& head, record::Buffer& bytes) override {
         while (reading_ < segments_.size()) {
             Segment& segment = segments_[reading_];
             if (read_at_ >= segment.size) {
-                if (reading_ + 1 == segments_.size()) return false;
+                if (reading_ + 1 == segments_.size()) return std::nullopt;
+                segment.file = Descriptor();
                 reading_++;
                 read_at_ = 0;
                 continue;
             }
             if (!segment.file) segment.file = Descriptor(::open(path(segment.number).c_str(), O_RDONLY | O_CLOEXEC));
+            if (!segment.file && errno != ENOENT) return later(errno);
             EntryHead entry;
             bytes.clear();
-            bool good = segment.file && read_fully(segment.file.get(), &entry, sizeof entry, read_at_) && entry.magic == magic &&
-                        entry.length <= most_bytes && read_at_ + sizeof entry + entry.length <= segment.size;
+            int error = segment.file ? read_fully(segment.file.get(), &entry, sizeof entry, read_at_) : ended;
+            bool good = error == 0 && entry.magic == magic && entry.length <= most_bytes &&
+                        read_at_ + sizeof entry + entry.length <= segment.size;
             if (good) {
                 char* to = bytes.reserve(entry.length);
-                good = read_fully(segment.file.get(), to, entry.length, read_at_ + sizeof entry);
-                if (good) bytes.commit(to + entry.length);
-                good = good && checksum(entry.batch, bytes.view()) == entry.checksum;
+                error = read_fully(segment.file.get(), to, entry.length, read_at_ + sizeof entry);
+                if (error == 0) bytes.commit(to + entry.length);
+                good = error == 0 && checksum(entry.batch, bytes.view()) == entry.checksum;
             }
+            if (error > 0 && !given_up(error)) return later(error);
+            failing_ = false;
+            read_error_.clear();
             if (!good) {
                 give_up_rest(segment);
                 continue;
             }
             head = entry.batch;
             read_at_ += sizeof entry + entry.length;
-            unpopped_.push_back({reading_base_ + reading_, entry.batch.records});
-            return true;
+            unfinished_.push_back({reading_base_ + reading_, entry.batch.records});
+            return unfinished_base_ + unfinished_.size() - 1;
         }
-        return false;
+        return std::nullopt;
     }
 
-    void pop() override {
-        if (unpopped_.empty()) return;
-        const Unpopped entry = unpopped_.front();
-        unpopped_.pop_front();
+    void done(uint64_t number) override {
+        if (number < unfinished_base_ || number - unfinished_base_ >= unfinished_.size()) return;
+        Unfinished& entry = unfinished_[number - unfinished_base_];
+        if (entry.done) return;
+        entry.done = true;
         Segment& segment = segments_[entry.segment - reading_base_];
         segment.entries--;
         segment.records -= entry.records;
         stats_.entries--;
         stats_.records -= entry.records;
+        while (!unfinished_.empty() && unfinished_.front().done) {
+            unfinished_.pop_front();
+            unfinished_base_++;
+        }
         remove_done();
     }
 
@@ -195,13 +211,34 @@ class DirectorySpool final : public Spool {
         dirty_ = false;
     }
 
-    SpoolStats stats() const override { return stats_; }
+    SpoolStats stats() const override {
+        SpoolStats stats = stats_;
+        stats.last_error = write_error_.empty() ? read_error_ : write_error_;
+        return stats;
+    }
 
  private:
-    struct Unpopped {
+    // An entry that was read.
+    struct Unfinished {
         size_t segment;  // counted from the first there ever was
         uint64_t records;
+        bool done = false;
     };
+
+    std::string words(int error) const { return fmt::format("spool {}: {}", options_.directory, std::strerror(error)); }
+
+    std::optional<uint64_t> later(int error) {
+        read_error_ = words(error);
+        return std::nullopt;
+    }
+
+    // Whether what the disk has failed to give for so long is to be done without.
+    bool given_up(int error) {
+        if (error != EIO) return false;
+        const auto now = std::chrono::steady_clock::now();
+        if (!std::exchange(failing_, true)) failing_since_ = now;
+        return now - failing_since_ >= bad_disk_patience;
+    }
 
     std::string path(uint64_t number) const { return fmt::format("{}/{:012}{}", options_.directory, number, suffix); }
 
@@ -211,18 +248,22 @@ class DirectorySpool final : public Spool {
         segment.number = number;
         segment.file = Descriptor(::open(path(number).c_str(), O_RDWR | O_CLOEXEC));
         struct stat info{};
-        if (!segment.file || ::fstat(segment.file.get(), &info) != 0) return;
+        if (!segment.file || ::fstat(segment.file.get(), &info) != 0) return skip(number, errno);
         const auto end = static_cast<uint64_t>(info.st_size);
         EntryHead entry;
-        while (segment.size + sizeof entry <= end && read_fully(segment.file.get(), &entry, sizeof entry, segment.size) &&
-               entry.magic == magic && entry.length <= most_bytes && segment.size + sizeof entry + entry.length <= end) {
+        while (segment.size + sizeof entry <= end) {
+            const int error = read_fully(segment.file.get(), &entry, sizeof entry, segment.size);
+            if (error > 0) return skip(number, error);
+            if (error != 0 || entry.magic != magic || entry.length > most_bytes ||
+                segment.size + sizeof entry + entry.length > end)
+                break;
             segment.size += sizeof entry + entry.length;
             segment.entries++;
             segment.records += entry.batch.records;
         }
         if (segment.size < end) {
             stats_.damaged_bytes += end - segment.size;
-            if (::ftruncate(segment.file.get(), static_cast<off_t>(segment.size)) != 0) return;
+            if (::ftruncate(segment.file.get(), static_cast<off_t>(segment.size)) != 0) return skip(number, errno);
         }
         if (segment.entries == 0) {
             ::unlink(path(number).c_str());
@@ -235,16 +276,23 @@ class DirectorySpool final : public Spool {
         segments_.push_back(std::move(segment));
     }
 
+    void skip(uint64_t number, int error) {
+        stats_.skipped_segments++;
+        read_error_ = fmt::format("{}: {}; it is left alone until the next start", path(number), std::strerror(error));
+    }
+
     bool begin_segment() {
         tick();
         Segment segment;
         segment.number = next_number_;
         segment.file = Descriptor(::open(path(segment.number).c_str(), O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
         if (!segment.file) {
-            stats_.last_error = fmt::format("spool {}: {}", options_.directory, std::strerror(errno));
+            write_error_ = words(errno);
             return false;
         }
         next_number_++;
+        // A long outage makes many segments: only those written to and read from are open.
+        if (!segments_.empty() && reading_ + 1 != segments_.size()) segments_.back().file = Descriptor();
         segments_.push_back(std::move(segment));
         writing_ = true;
         return true;
@@ -253,8 +301,8 @@ class DirectorySpool final : public Spool {
     // An entry is damaged: where the next begins is not known.
     void give_up_rest(Segment& segment) {
         uint64_t entries = 0, records = 0;  // read already, whole
-        for (const Unpopped& entry : unpopped_) {
-            if (entry.segment != reading_base_ + reading_) continue;
+        for (const Unfinished& entry : unfinished_) {
+            if (entry.done || entry.segment != reading_base_ + reading_) continue;
             entries++;
             records += entry.records;
         }
@@ -291,11 +339,15 @@ class DirectorySpool final : public Spool {
     size_t reading_base_ = 0;       // segments removed so far
     size_t reading_ = 0;            // the one read from
     uint64_t read_at_ = 0;
-    std::deque<Unpopped> unpopped_;
+    std::deque<Unfinished> unfinished_;
+    uint64_t unfinished_base_ = 1;  // the number of its first entry
+    bool failing_ = false;          // the disk does not give what stands at read_at_
+    std::chrono::steady_clock::time_point failing_since_;
     bool writing_ = false;  // the last segment is open for appending
     bool dirty_ = false;
     uint64_t next_number_ = 1;
-    SpoolStats stats_;
+    std::string write_error_, read_error_;
+    SpoolStats stats_;  // but for last_error
 };
 
 }  // namespace

@@ -22,7 +22,7 @@ Subscription::Taken Subscription::take() {
     }
     reading_ = std::move(queue_.front());
     queue_.pop_front();
-    queue_bytes_ -= reading_->bytes.size();
+    queue_bytes_ -= reading_->cost();
     return {reading_->lost_before, reading_->records, &reading_->bytes};
 }
 
@@ -50,7 +50,14 @@ void Subscription::seal() {
     bool wake = false;
     {
         const std::lock_guard lock(mutex_);
-        if (queue_bytes_ + filling_->bytes.size() > options_.queue_bytes) {
+        // What waits behind a slow reader is put together: many small batches would hold much more memory than they fill.
+        if (!queue_.empty() && lost_pending_ == 0 && queue_.back()->bytes.room() >= filling_->bytes.size()) {
+            queue_.back()->bytes.append(filling_->bytes.view());
+            queue_.back()->records += filling_->records;
+            records_.fetch_add(filling_->records, std::memory_order_relaxed);
+            filling_->bytes.clear();
+            filling_->records = 0;
+        } else if (!queue_.empty() && queue_bytes_ + filling_->cost() > options_.queue_bytes) {
             lost_pending_ += filling_->records;
             lost_total_.fetch_add(filling_->records, std::memory_order_relaxed);
             filling_->bytes.clear();
@@ -58,7 +65,7 @@ void Subscription::seal() {
         } else {
             filling_->lost_before = std::exchange(lost_pending_, 0);
             records_.fetch_add(filling_->records, std::memory_order_relaxed);
-            queue_bytes_ += filling_->bytes.size();
+            queue_bytes_ += filling_->cost();
             queue_.push_back(std::move(filling_));
         }
         wake = std::exchange(waiting_, false);
@@ -87,6 +94,11 @@ void Hub::unsubscribe(const std::shared_ptr<Subscription>& subscription) {
 size_t Hub::subscribers() const {
     const std::lock_guard lock(mutex_);
     return subscriptions_.size();
+}
+
+void Hub::each(const std::function<void(const SubscriptionOptions&)>& see) const {
+    const std::lock_guard lock(mutex_);
+    for (const auto& s : subscriptions_) see(s->options_);
 }
 
 // The mutex orders what the relaxed loads do not: whoever sees the new generation takes the list under it.

@@ -19,6 +19,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "record/json.h"
@@ -31,6 +32,8 @@ class Selector {
  public:
     virtual ~Selector() = default;
     virtual bool matches(const record::Record& record) = 0;
+    // As a filter expression; empty: it is not one, or not known. Any thread.
+    virtual std::string_view expression() const { return {}; }
 };
 
 using TypeBits = std::bitset<record::type_count>;
@@ -40,9 +43,9 @@ struct SubscriptionOptions {
     std::unique_ptr<Selector> selector;            // null: every record of the types
     std::optional<record::Projection> projection;  // none: all fields
     std::string before_line, after_line;           // framing around each JSON line ("data: ", "\n" for server-sent events)
-    size_t queue_bytes = 4 * 1024 * 1024;
-    size_t batch_bytes = 32 * 1024;  // a batch is handed on when it has this much, or at flush()
-    std::function<void()> wake;      // take() has something again, after it had nothing
+    size_t queue_bytes = 4 * 1024 * 1024;          // of memory, for one batch at least
+    size_t batch_bytes = 32 * 1024;                // a batch is handed on when it has this much, or at flush()
+    std::function<void()> wake;                    // take() has something again, after it had nothing
 };
 
 class Subscription {
@@ -66,6 +69,7 @@ class Subscription {
         record::Buffer bytes;
         size_t records = 0;
         uint64_t lost_before = 0;
+        size_t cost() const { return sizeof(Batch) + bytes.size() + bytes.room(); }
     };
 
     void publish(const record::Record& record);
@@ -92,6 +96,10 @@ class Hub {
     // No record is published to it after the pipeline's next flush(), and its wake function may be called until then.
     void unsubscribe(const std::shared_ptr<Subscription>& subscription);
     size_t subscribers() const;
+    // Changes whenever somebody comes or goes.
+    uint64_t generation() const { return generation_.load(std::memory_order_relaxed); }
+    // Each subscriber's wishes, one after another, while none comes or goes.
+    void each(const std::function<void(const SubscriptionOptions&)>& see) const;
 
     // False when nobody subscribes to this type: the record need not be made for the hub's sake.
     bool wants(record::RecordType type) const {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "record/text.h"
+#include "sink/summary_metric.h"
 #include "sink/units.h"
 
 namespace cvf::sink {
@@ -284,6 +285,8 @@ Summary of_type(const Record& record) {
             return event(record);
         case RecordType::health:
             return health(record);
+        case RecordType::metric:
+            return summarize_metric(record);
         default:
             return {};
     }

@@ -65,7 +65,8 @@ class ThreadedSink final : public Sink {
 
     SinkStats stats() const override {
         SinkStats stats = inner_->stats();
-        stats.records_lost += lost_.load(std::memory_order_relaxed);
+        stats.records_overrun = lost_.load(std::memory_order_relaxed);
+        stats.records_lost += stats.records_overrun;
         return stats;
     }
     bool closed() const override { return inner_->closed(); }

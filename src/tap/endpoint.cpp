@@ -21,6 +21,7 @@
 #include "tap/endpoint_load.h"
 #include "tap/endpoint_reports.h"
 #include "tap/endpoint_ring.h"
+#include "tap/endpoint_selector.h"
 #include "tap/endpoint_sockets.h"
 #include "tap/endpoint_wants.h"
 #include "tap/events.h"
@@ -63,6 +64,7 @@ class Tap final : public EndpointTap {
     void set_want(uint64_t cookie, bool egress, Verdict v) override { wants_.verdict(cookie, egress, v); }
     void skip_to(uint64_t cookie, bool egress, uint64_t offset) override { wants_.skip(cookie, egress, offset); }
     void set_payload(bool on) override;
+    bool set_selector(const Selector& selector) override;
     void report() override;
     EndpointStats stats() const override;
 
@@ -88,6 +90,8 @@ class Tap final : public EndpointTap {
     bpf_object *object_ = nullptr, *events_ = nullptr;
     std::vector<bpf_link*> links_;
     cvf_control* control_ = nullptr;
+    KernelSelector selector_;
+    Selector selects_;            // in force
     uint32_t payload_turns_ = 0;  // how often payload has been turned on, 1 to 255; under payload_lock_
     std::mutex payload_lock_;
     void* mapped_ = nullptr;
@@ -208,7 +212,16 @@ std::expected<void, std::string> Tap::map_control() {
     control_->payload = 0;
     control_->report_all = 1;
     if (options_.payload) set_payload(true);
+    selector_.attach(map("selector_ports"), map("selector_prefixes"), control_);
     return {};
+}
+
+bool Tap::set_selector(const Selector& selector) {
+    if (selector == selects_) return true;
+    const bool can = reports_.can_revise() && selector_.put(selector);
+    selects_ = can ? selector : Selector();
+    reports_.revise(static_cast<uint64_t>(host::monotonic_now()));
+    return can;
 }
 
 void Tap::set_payload(bool on) {
@@ -302,6 +315,8 @@ EndpointStats Tap::stats() const {
     s.drops_untold = counted(CVF_C_DROPS_UNSAID);
     s.handshake_packets_cut = table_.handshakes_cut();
     s.verdicts_without_room = wants_.no_room();
+    s.packets_passed_over = counted(CVF_C_PASSED_OVER);
+    s.sockets_passed_over = counted(CVF_C_SOCKETS_PASSED_OVER);
     return s;
 }
 

@@ -17,6 +17,7 @@
 
 #include "decode/address.h"
 #include "decode/bytes.h"
+#include "tap/selector.h"
 
 namespace cvf::tap {
 
@@ -53,10 +54,10 @@ struct Counters {
     // TCP only, from tcp_sock.
     bool has_tcp = false;
     uint32_t srtt_us = 0, min_rtt_us = 0, retransmits = 0, lost = 0, reordering_seen = 0, zero_windows = 0;
-    uint32_t mss = 0;
+    uint32_t mss = 0;  // that this end announced
     uint8_t send_window_scale = 0, receive_window_scale = 0;
     uint8_t state = 0;                            // TCP_ESTABLISHED … as the kernel numbers them
-    uint64_t bytes_sent = 0, bytes_received = 0;  // payload: sent without repetitions; received, a FIN counting one
+    uint64_t bytes_sent = 0, bytes_received = 0;  // payload: sent, with repetitions; received without, a FIN counting one
 };
 
 // One packet with its payload, or the part of it the budget allowed.
@@ -98,6 +99,12 @@ class EndpointHandler {
     virtual void payload(const Payload& payload) = 0;
     // Interim and, with closed = true, final. After closed nothing of this cookie follows.
     virtual void counters(uint64_t cookie, const Counters& counters, bool closed, int64_t time_ns) = 0;
+    // The selector has no use for this socket any more; these are its counters up to now. Nothing of its cookie follows, unless
+    // another selector takes it up again: then it is opened anew, and counted from there. To a handler that does not know the
+    // difference it is closed.
+    virtual void passed_over(uint64_t cookie, const Counters& counters, int64_t time_ns) {
+        this->counters(cookie, counters, true, time_ns);
+    }
     // Has been opened, and was not to be: its other end is the agent's own. Nothing of this cookie follows, and nothing of it is
     // to be told. A handler that does not know the difference sees it closed.
     virtual void withdrawn(uint64_t cookie, int64_t time_ns) { counters(cookie, {}, true, time_ns); }
@@ -136,6 +143,9 @@ struct EndpointStats {
     uint64_t drops_untold = 0;           // drop events beyond the rate limit
     uint64_t handshake_packets_cut = 0;  // of handshakes that had too many: counted by the kernel, their bytes not shown
     uint64_t verdicts_without_room = 0;  // not heeded: the socket shares its line with two others and keeps the default budget
+    // What no selector wanted, at either end of a conversation: the kernel neither counted nor told it.
+    uint64_t packets_passed_over = 0;  // an aggregate counting one
+    uint64_t sockets_passed_over = 0;  // each time that the selector came to have no use for one
 };
 
 class EndpointTap {
@@ -153,6 +163,10 @@ class EndpointTap {
     // Whether any payload leaves the kernel, from now on, at conversations under way too: those go on where they are, at the
     // beginning of a turn. Any thread.
     virtual void set_payload(bool on) = 0;
+    // Which conversations are wanted from now on, those under way included: what is not any more is told as passed over within
+    // the next few polls, what is again is opened as if it were older than the agent. At first everything is. False: this kernel
+    // cannot, and everything is.
+    virtual bool set_selector(const Selector& selector) = 0;
     // Delivers what has happened until now: waiting events, then the counters of every open socket (closed = false), and
     // handshakes of which nothing has come. For the agent's end, so that what is still open is told with its numbers. Takes some
     // milliseconds.

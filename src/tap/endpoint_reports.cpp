@@ -20,11 +20,16 @@ constexpr size_t buffer_size = 32 * 1024;
 }  // namespace
 
 void Reports::detach() {
+    abandon();
+    for (bpf_link** link : {&sockets_, &peers_, &holders_})
+        if (*link) bpf_link__destroy(std::exchange(*link, nullptr));
+}
+
+void Reports::abandon() {
     if (iteration_ >= 0) close(iteration_);
     iteration_ = -1;
     step_ = Step::none;
-    for (bpf_link** link : {&sockets_, &peers_, &holders_})
-        if (*link) bpf_link__destroy(std::exchange(*link, nullptr));
+    carried_ = 0;
 }
 
 void Reports::attach(const Options& options, bpf_object* object, cvf_control* control) {
@@ -106,6 +111,12 @@ void Reports::second(uint64_t now, bool lost) {
         begin(Round::ends, now);
 }
 
+void Reports::revise(uint64_t now) {
+    abandon();
+    tell_taken_up();  // the kernel takes these for told
+    if (sockets_) begin(Round::whole, now);
+}
+
 void Reports::begin(Round round, uint64_t now) {
     round_ = round;
     // A silent peer makes room the sooner the less there is.
@@ -137,6 +148,7 @@ void Reports::next() {
     if (iteration_ >= 0) close(iteration_);
     iteration_ = -1;
     carried_ = 0;
+    tell_taken_up();
     if (step_ != Step::peers && peers_) {
         step_ = Step::peers;
         iteration_ = bpf_iter_create(bpf_link__fd(peers_));
@@ -171,17 +183,29 @@ void Reports::step() {
     for (; carried_ - at >= sizeof(cvf_report); at += sizeof(cvf_report)) {
         cvf_report r;
         std::memcpy(&r, buffer_.data() + at, sizeof r);
-        if (step_ == Step::peers &&
-            (r.now_jiffies - r.last_jiffies >= control_->idle || released_.contains(r.socket.parent_cookie)))
-            end_peer(r);
-        else
-            table_.report(r);
+        take(r, step_ == Step::peers);
     }
     std::memmove(buffer_.data(), buffer_.data() + at, carried_ - at);
     carried_ -= at;
 }
 
-void Reports::end_peer(const cvf_report& r) {
+void Reports::take(const cvf_report& r, bool peer) {
+    const bool passed_over = r.socket.flags & CVF_S_PASSED_OVER;
+    const bool ended = peer && (r.now_jiffies - r.last_jiffies >= control_->idle || released_.contains(r.socket.parent_cookie));
+    if (peer && (passed_over || ended)) remove_peer(r);
+    if (r.socket.flags & CVF_S_TAKEN_UP)
+        taken_up_.push_back(r);
+    else if (ended && !passed_over)
+        table_.closed(r);
+    else
+        table_.report(r);
+}
+
+void Reports::tell_taken_up() {
+    if (!taken_up_.empty()) table_.existing(std::exchange(taken_up_, {}));
+}
+
+void Reports::remove_peer(const cvf_report& r) {
     cvf_peer_key key{};
     key.cookie = r.socket.parent_cookie;
     std::memcpy(key.local, r.socket.tuple.local, sizeof key.local);
@@ -191,16 +215,15 @@ void Reports::end_peer(const cvf_report& r) {
     key.family = r.socket.tuple.family;
     key.protocol = r.socket.tuple.protocol;
     bpf_map_delete_elem(peers_map_, &key);
-    table_.closed(r);
 }
 
 void Reports::all() {
-    if (iteration_ >= 0) close(iteration_);
-    iteration_ = -1;
-    step_ = Step::none;
-    carried_ = 0;
+    abandon();
     std::vector<cvf_report> reports;
     read_all(sockets_, reports);
+    for (const cvf_report& r : reports) take(r, false);
+    tell_taken_up();
+    reports.clear();
     read_all(peers_, reports);
     for (const cvf_report& r : reports) table_.report(r);
 }

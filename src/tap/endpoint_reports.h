@@ -46,6 +46,10 @@ class Reports {
     bool under_way() const { return step_ != Step::none; }
     // Begins what is due. About once a second; `lost`: an event was, since the last call.
     void second(uint64_t now, bool lost);
+    // Begins a whole round now: the kernel looks at each socket again by the selector of now. Whatever is under way is given up.
+    void revise(uint64_t now);
+    // Without it no selector can be changed.
+    bool can_revise() const { return sockets_ != nullptr; }
     // All of it, now, into the table, whatever is under way.
     void all();
 
@@ -58,7 +62,10 @@ class Reports {
     void begin(Round round, uint64_t now);
     void next();
     void finish();
-    void end_peer(const cvf_report& report);
+    void abandon();
+    void take(const cvf_report& report, bool peer);
+    void tell_taken_up();
+    void remove_peer(const cvf_report& report);
     uint32_t jiffies(uint64_t ns) const { return static_cast<uint32_t>(ns / options_.tick_ns); }
 
     SocketTable& table_;
@@ -71,6 +78,7 @@ class Reports {
     int iteration_ = -1, peers_map_ = -1, released_map_ = -1;
     std::vector<uint8_t> buffer_;
     size_t carried_ = 0;
+    std::vector<cvf_report> taken_up_;  // of the round under way, to be told together: there may be pairs among them
     boost::unordered_flat_map<uint64_t, uint8_t> released_;  // in the kernel's map, too
     uint64_t next_whole_ = 0, next_recent_ = 0, next_ends_ = 0, last_recent_ = 0;
 };

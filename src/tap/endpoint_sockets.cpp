@@ -1,51 +1,18 @@
 #include "tap/endpoint_sockets.h"
 
 #include <algorithm>
-#include <cstring>
+
+#include "tap/endpoint_pairs.h"
+#include "tap/endpoint_values.h"
 
 namespace cvf::tap {
 
 namespace {
 
-constexpr size_t most_handshakes = 16384, most_early = 1024, most_early_bytes = 64 * 1024, most_children = 65536,
-                 most_withheld = 4096, most_released = 4096, most_handshake_packets = 16;
+constexpr size_t most_early = 1024, most_children = 65536, most_withheld = 4096, most_released = 4096;
 // A SYN-ACK is repeated for about a minute; what has not become a connection in this time is told as what it is, half-open.
 constexpr uint64_t handshake_wait = 8'000'000'000, early_wait = 1'000'000'000;
 constexpr uint64_t half_open_cookie = 3ull << 62;
-// As the kernel numbers them.
-constexpr uint8_t tcp_close = 7, tcp_listen = 10;
-
-template <typename T>
-T value_at(decode::Bytes b) {
-    T t;
-    std::memcpy(&t, b.data(), sizeof t);
-    return t;
-}
-
-bool mapped(const uint8_t* a) {
-    static constexpr uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    return std::memcmp(a, prefix, sizeof prefix) == 0;
-}
-
-Owner owner_of(const cvf_owner& o) {
-    Owner owner;
-    owner.pid = o.pid;
-    owner.uid = o.uid;
-    owner.gid = o.gid;
-    owner.cgroup_id = o.cgroup_id;
-    std::memcpy(owner.comm, o.comm, sizeof owner.comm);
-    owner.comm[sizeof owner.comm - 1] = 0;
-    return owner;
-}
-
-uint64_t handshake_key(uint32_t netns, uint32_t isn) {
-    return static_cast<uint64_t>(netns) << 32 | isn;
-}
-
-bool loopback(uint8_t family, const decode::Address& a) {
-    static constexpr decode::Address one = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-    return family == 4 ? a.bytes[0] == 127 : a == one;
-}
 
 }  // namespace
 
@@ -76,7 +43,7 @@ void SocketTable::event(decode::Bytes record) {
             } else {
                 auto o = value_at<cvf_opened>(record);
                 listen(o);
-                state_changed(o, tcp_close, tcp_listen);
+                state_changed(o, tcp_state_close, tcp_state_listen);
             }
             return;
         case CVF_OWNER:
@@ -90,7 +57,8 @@ void SocketTable::event(decode::Bytes record) {
             return;
         case CVF_PROCESS:
             if (whole(static_cast<cvf_process_event*>(nullptr)))
-                process(value_at<cvf_process_event>(record), record.subspan(sizeof(cvf_process_event)));
+                handler_.process(
+                    process_of(value_at<cvf_process_event>(record), record.subspan(sizeof(cvf_process_event)), clock_));
             return;
         default:
             return;
@@ -111,32 +79,10 @@ void SocketTable::state_changed(const cvf_opened& o, uint8_t from, uint8_t to) {
     tcp(e);
 }
 
-Socket SocketTable::socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) const {
-    Socket s;
-    s.cookie = cookie;
-    s.netns = netns;
-    s.ip_protocol = t.protocol;
-    s.local_port = t.local_port;
-    s.remote_port = t.remote_port;
-    s.family = t.family;
-    if (t.family == 6 && (mapped(t.local) || mapped(t.remote))) {
-        s.family = 4;
-        s.local = decode::Address::v4(t.local + 12);
-        s.remote = decode::Address::v4(t.remote + 12);
-    } else if (t.family == 6) {
-        s.local = decode::Address::v6(t.local);
-        s.remote = decode::Address::v6(t.remote);
-    } else if (t.family == 4) {
-        s.local = decode::Address::v4(t.local);
-        s.remote = decode::Address::v4(t.remote);
-    }
-    return s;
-}
-
 // A connection to the agent itself, told by where it goes: at once, where pairing takes until it is accepted. An address of
 // another machine at which the agent has a wildcard listener here is none.
 bool SocketTable::reaches_own_listener(const Socket& s) const {
-    if (s.ip_protocol != 6 || !(loopback(s.family, s.remote) || s.remote == s.local)) return false;
+    if (s.ip_protocol != 6 || !(is_loopback(s.family, s.remote) || s.remote == s.local)) return false;
     const Listeners::Found l = listeners_.find(0, s.netns, s.family, s.remote, s.remote_port);
     return l.one && l.one->own;
 }
@@ -156,8 +102,7 @@ void SocketTable::open(const cvf_opened& o, Known& k) {
     if (o.tuple.protocol == 6 && s.role != Role::client) {
         uint64_t listener = o.listener_cookie;
         if (!listener && o.isn_in)
-            if (auto h = handshakes_.find(handshake_key(o.event.netns, o.isn_in)); h != handshakes_.end())
-                listener = h->second.listener;
+            if (const Handshake* h = handshakes_.find(o.event.netns, o.isn_in)) listener = h->listener;
         const Listeners::Found l = listener_of(s, listener);
         if (l.any) s.role = Role::server;
         // Until somebody accepts, the connection is the listener's.
@@ -190,20 +135,25 @@ void SocketTable::opened(const cvf_opened& o) {
         return;
     }
     auto [at, fresh] = known_.try_emplace(o.event.cookie);
+    if (!fresh && at->second.passed_over) {
+        // Wanted again: another conversation, as far as anybody is told.
+        forget(o.event.cookie);
+        at = known_.try_emplace(o.event.cookie).first;
+        fresh = true;
+    }
     // Not so when an iterator's report was faster than its opening, whose handshake and pair are still to be told.
     if (fresh) open(o, at->second);
     const bool quiet = !at->second.told;
     if (o.isn_in && o.flags & CVF_S_SERVER) {
-        auto h = handshakes_.find(handshake_key(o.event.netns, o.isn_in));
-        if (h != handshakes_.end()) {
-            if (!quiet && !at->second.elsewhere) deliver(o.event.cookie, h->second);
-            handshakes_.erase(h);
+        if (const Handshake* h = handshakes_.find(o.event.netns, o.isn_in)) {
+            if (!quiet && !at->second.elsewhere) deliver(o.event.cookie, h->packets);
+            handshakes_.remove(o.event.netns, o.isn_in);
         }
     }
     if (o.peer_cookie) pair(o.peer_cookie, o.event.cookie, o.event.time);
     auto e = early_.find(o.event.cookie);
     if (e != early_.end()) {
-        if (known_.find(o.event.cookie)->second.told) deliver(o.event.cookie, e->second);
+        if (known_.find(o.event.cookie)->second.told) deliver(o.event.cookie, e->second.packets);
         early_.erase(e);
     }
 }
@@ -211,6 +161,7 @@ void SocketTable::opened(const cvf_opened& o) {
 void SocketTable::pair(uint64_t payload_cookie, uint64_t other, uint64_t time) {
     auto a = known_.find(payload_cookie), b = known_.find(other);
     if (b == known_.end()) return;
+    if (b->second.passed_over || (a != known_.end() && a->second.passed_over)) return;
     b->second.elsewhere = true;
     if (a == known_.end() || a->second.peer == other) return;
     a->second.peer = other;
@@ -275,14 +226,9 @@ void SocketTable::payload(const cvf_payload& p, decode::Bytes packet) {
             unmatched_++;
             return;
         }
-        Handshake& h = early_[p.event.cookie];
-        if (!h.first) h.first = p.event.time;
-        if (h.bytes.size() + packet.size() > most_early_bytes) {
-            unmatched_++;
-            return;
-        }
-        h.packets.push_back({p.event.time, p.event.egress != 0, p.length, static_cast<uint32_t>(packet.size()), h.bytes.size()});
-        h.bytes.insert(h.bytes.end(), packet.begin(), packet.end());
+        Early& early = early_[p.event.cookie];
+        if (!early.since) early.since = p.event.time;
+        if (!early.packets.add(p, packet)) unmatched_++;
         return;
     }
     if (k->second.elsewhere || !k->second.told) return;
@@ -291,87 +237,38 @@ void SocketTable::payload(const cvf_payload& p, decode::Bytes packet) {
 }
 
 void SocketTable::handshake(const cvf_payload& p, decode::Bytes packet) {
-    uint64_t key = handshake_key(p.event.netns, p.isn);
-    auto at = handshakes_.find(key);
-    if (at == handshakes_.end()) {
-        if (handshakes_.size() >= most_handshakes) {
-            unmatched_++;
-            return;
-        }
-        at = handshakes_.try_emplace(key).first;
-        at->second.first = p.event.time;
-        at->second.netns = p.event.netns;
-        at->second.listener = p.event.cookie;
-    }
-    Handshake& h = at->second;
-    if (h.packets.size() >= most_handshake_packets || h.bytes.size() + packet.size() > most_early_bytes) {
-        handshakes_cut_++;
-        return;
-    }
-    h.packets.push_back({p.event.time, p.event.egress != 0, p.length, static_cast<uint32_t>(packet.size()), h.bytes.size()});
-    h.bytes.insert(h.bytes.end(), packet.begin(), packet.end());
+    if (!handshakes_.add(p, packet)) unmatched_++;
 }
 
-void SocketTable::deliver(uint64_t cookie, const Handshake& h) {
-    for (const Held& p : h.packets) {
+void SocketTable::deliver(uint64_t cookie, const HeldPackets& packets) {
+    for (const HeldPackets::Held& p : packets.all()) {
         payload_bytes_ += p.captured;
-        handler_.payload({cookie, clock_.utc(p.time), p.egress, decode::Bytes(h.bytes.data() + p.at, p.captured), p.length});
+        handler_.payload({cookie, clock_.utc(p.time), p.egress, packets.bytes(p), p.length});
     }
 }
 
 // Nothing came of it: a scan, a flood, a full queue. It is a conversation all the same.
-void SocketTable::half_open(Handshake& h, uint64_t time) {
-    if (h.packets.empty()) return;
-    const Held& p = h.packets.front();
-    const uint8_t* ip = h.bytes.data() + p.at;
-    Socket s;
-    size_t transport = 40;
-    if (p.captured >= 24 && ip[0] >> 4 == 4) {
-        transport = (ip[0] & 15) * 4u;
-        s.family = 4;
-        s.remote = decode::Address::v4(ip + (p.egress ? 16 : 12));
-        s.local = decode::Address::v4(ip + (p.egress ? 12 : 16));
-    } else if (p.captured >= 44 && ip[0] >> 4 == 6) {
-        s.family = 6;
-        s.remote = decode::Address::v6(ip + (p.egress ? 24 : 8));
-        s.local = decode::Address::v6(ip + (p.egress ? 8 : 24));
-    } else {
-        return;
-    }
-    if (transport + 4 > p.captured) return;
-    uint16_t from = decode::load_be16(ip + transport), to = decode::load_be16(ip + transport + 2);
-    s.cookie = half_open_cookie | ++half_opens_;
-    s.netns = h.netns;
-    s.ip_protocol = 6;
-    s.role = Role::server;
-    s.local_port = p.egress ? from : to;
-    s.remote_port = p.egress ? to : from;
-    if (const Listener* l = listener_of(s, h.listener).one) {
+void SocketTable::half_opened(const Handshake& h, uint64_t time) {
+    auto s = half_open(h);
+    if (!s) return;
+    s->cookie = half_open_cookie | ++half_opens_;
+    if (const Listener* l = listener_of(*s, h.listener).one) {
         if (l->own && !options_.watch_self) return;
-        s.owner = l->owner;
-        s.own = l->own;
+        s->owner = l->owner;
+        s->own = l->own;
     }
-    Counters c;
-    for (const Held& packet : h.packets) {
-        (packet.egress ? c.packets_out : c.packets_in)++;
-        (packet.egress ? c.bytes_out : c.bytes_in) += packet.length;
-        c.last_ns = clock_.utc(packet.time);
-    }
-    c.first_ns = clock_.utc(h.first);
-    handler_.opened(s, c.first_ns);
-    deliver(s.cookie, h);
-    handler_.counters(s.cookie, c, true, clock_.utc(time));
+    const Counters c = counters_of(h, clock_);
+    handler_.opened(*s, c.first_ns);
+    deliver(s->cookie, h.packets);
+    handler_.counters(s->cookie, c, true, clock_.utc(time));
 }
 
 void SocketTable::expire(uint64_t time, bool all) {
-    boost::unordered::erase_if(handshakes_, [&](auto& h) {
-        if (!all && h.second.first + handshake_wait >= time) return false;
-        half_open(h.second, time);
-        return true;
-    });
+    const auto before = [&](uint64_t wait) { return all ? UINT64_MAX : time > wait ? time - wait : 0; };
+    handshakes_.expire(before(handshake_wait), [&](const Handshake& h) { half_opened(h, time); });
     boost::unordered::erase_if(early_, [&](const auto& e) {
-        if (!all && e.second.first + early_wait >= time) return false;
-        unmatched_ += e.second.packets.size();
+        if (e.second.since >= before(early_wait)) return false;
+        unmatched_ += e.second.packets.all().size();
         return true;
     });
 }
@@ -382,33 +279,7 @@ void SocketTable::listen(const cvf_opened& o) {
 }
 
 void SocketTable::counters(const cvf_report& r, bool is_closed) {
-    Counters c;
-    c.packets_out = r.packets_out;
-    c.bytes_out = r.bytes_out;
-    c.packets_in = r.packets_in;
-    c.bytes_in = r.bytes_in;
-    uint64_t time = r.socket.event.time;
-    if (r.first) c.first_ns = clock_.utc(r.first);
-    if (r.last_jiffies) {
-        uint64_t ago = (r.now_jiffies - r.last_jiffies) * tick_ns_;
-        c.last_ns = clock_.utc(std::max<uint64_t>(time > ago ? time - ago : 0, r.first));
-    }
-    c.state = r.socket.tuple.state;
-    c.has_tcp = r.tcp.has_tcp;
-    c.zero_windows = r.tcp.zero_windows;
-    if (c.has_tcp) {
-        c.srtt_us = r.tcp.srtt_us;
-        c.min_rtt_us = r.tcp.min_rtt_us == ~0u ? 0 : r.tcp.min_rtt_us;
-        c.retransmits = r.tcp.retransmits;
-        c.lost = r.tcp.lost;
-        c.reordering_seen = r.tcp.reordering_seen;
-        c.mss = r.tcp.mss;
-        c.send_window_scale = r.tcp.send_window_scale;
-        c.receive_window_scale = r.tcp.receive_window_scale;
-        c.bytes_sent = r.tcp.bytes_sent;
-        c.bytes_received = r.tcp.bytes_received;
-    }
-    handler_.counters(r.socket.event.cookie, c, is_closed, clock_.utc(time));
+    handler_.counters(r.socket.event.cookie, counters_of(r, clock_, tick_ns_), is_closed, clock_.utc(r.socket.event.time));
 }
 
 void SocketTable::forget(uint64_t cookie) {
@@ -436,9 +307,10 @@ void SocketTable::forget(uint64_t cookie) {
 
 void SocketTable::closed(const cvf_report& r) {
     uint64_t cookie = r.socket.event.cookie;
-    if (r.socket.tuple.state == tcp_listen || r.socket.flags & CVF_S_LISTENER) listeners_.remove(cookie);
+    if (r.socket.tuple.state == tcp_state_listen || r.socket.flags & CVF_S_LISTENER) listeners_.remove(cookie);
     if (r.socket.flags & CVF_S_PEERS && released_.size() < most_released) released_.push_back(cookie);
-    if (r.socket.flags & CVF_S_LISTENER && !(r.socket.flags & CVF_S_MET)) state_changed(r.socket, tcp_listen, tcp_close);
+    if (r.socket.flags & CVF_S_LISTENER && !(r.socket.flags & CVF_S_MET))
+        state_changed(r.socket, tcp_state_listen, tcp_state_close);
     auto k = known_.find(cookie);
     if (k == known_.end()) {
         // The opening was lost; the report has all of it, unless it came from a hook that may not read the tuple.
@@ -451,12 +323,27 @@ void SocketTable::closed(const cvf_report& r) {
     forget(cookie);
 }
 
+// The kernel tells nothing more of it. The cookie is remembered for two rounds, for what was under way.
+void SocketTable::passed_over(const cvf_report& r) {
+    const uint64_t cookie = r.socket.event.cookie;
+    auto k = known_.find(cookie);
+    if (k == known_.end() || k->second.passed_over) return;
+    Known& known = k->second;
+    wants_.forget(cookie);
+    withheld_.erase(cookie);
+    known.round = round_;
+    known.passed_over = true;
+    if (std::exchange(known.told, false))
+        handler_.passed_over(cookie, counters_of(r, clock_, tick_ns_), clock_.utc(r.socket.event.time));
+}
+
 void SocketTable::report(const cvf_report& r) {
-    if (r.socket.tuple.state == tcp_listen) listen(r.socket);
+    if (r.socket.tuple.state == tcp_state_listen) listen(r.socket);
+    if (r.socket.flags & CVF_S_PASSED_OVER) return passed_over(r);
     if (!(r.socket.flags & CVF_S_MET)) return;
     uint64_t cookie = r.socket.event.cookie;
     auto k = known_.find(cookie);
-    if (k == known_.end()) {
+    if (k == known_.end() || k->second.passed_over) {
         opened(r.socket);
         k = known_.find(cookie);
         if (k == known_.end()) return;
@@ -499,64 +386,21 @@ void SocketTable::iteration_ends(uint64_t time) {
 
 void SocketTable::existing(const std::vector<cvf_report>& reports) {
     for (const cvf_report& r : reports)
-        if (r.socket.tuple.state == tcp_listen && r.socket.tuple.protocol == 6) listen(r.socket);
+        if (r.socket.tuple.state == tcp_state_listen && r.socket.tuple.protocol == 6) listen(r.socket);
     for (const cvf_report& r : reports) report(r);
-    // Pairs: the two sequence numbers of one end are the other's, the other way round. Through address translation too; while
-    // data is under way they differ by it, and then the tuple must say so.
-    boost::unordered_flat_map<uint64_t, const cvf_report*> by_sequence;
-    struct Tuple {
-        uint8_t bytes[36];
-        bool operator==(const Tuple& o) const { return std::memcmp(bytes, o.bytes, sizeof bytes) == 0; }
-    };
-    struct Hash {
-        size_t operator()(const Tuple& t) const {
-            return std::hash<std::string_view>()({reinterpret_cast<const char*>(t.bytes), sizeof t.bytes});
-        }
-    };
-    boost::unordered_flat_map<Tuple, const cvf_report*, Hash> by_tuple;
-    auto tuple = [](const cvf_tuple& t, bool mirrored) {
-        Tuple k{};
-        const uint8_t *a = mirrored ? t.remote : t.local, *b = mirrored ? t.local : t.remote;
-        auto put = [&](const uint8_t* from, size_t at) {
-            if (t.family == 6 && mapped(from))
-                std::memcpy(k.bytes + at, from + 12, 4);
-            else
-                std::memcpy(k.bytes + at, from, 16);
-        };
-        put(a, 0);
-        put(b, 16);
-        uint16_t ports[2] = {mirrored ? t.remote_port : t.local_port, mirrored ? t.local_port : t.remote_port};
-        std::memcpy(k.bytes + 32, ports, 4);
-        return k;
-    };
-    auto is_near = [](uint32_t a, uint32_t b) { return static_cast<uint32_t>(a - b + (4u << 20)) < 8u << 20; };
-    for (const cvf_report& r : reports) {
-        if (!r.tcp.has_tcp || r.socket.tuple.state == tcp_listen || !(r.socket.flags & CVF_S_MET)) continue;
-        auto other = by_sequence.find(static_cast<uint64_t>(r.tcp.rcv_nxt) << 32 | r.tcp.snd_nxt);
-        const cvf_report* peer = other == by_sequence.end() ? nullptr : other->second;
-        if (!peer) {
-            auto t = by_tuple.find(tuple(r.socket.tuple, true));
-            if (t != by_tuple.end() && is_near(t->second->tcp.snd_nxt, r.tcp.rcv_nxt) &&
-                is_near(t->second->tcp.rcv_nxt, r.tcp.snd_nxt))
-                peer = t->second;
-        }
-        if (peer) {
-            bool server = listener_of(socket_of(r.socket.tuple, r.socket.event.netns, 0), 0).any;
-            uint64_t keeps = server ? peer->socket.event.cookie : r.socket.event.cookie;
-            uint64_t other_cookie = server ? r.socket.event.cookie : peer->socket.event.cookie;
-            pair(keeps, other_cookie, r.socket.event.time);
-            wants_.verdict(other_cookie, false, Verdict::none);
-            wants_.verdict(other_cookie, true, Verdict::none);
-            continue;
-        }
-        by_sequence[static_cast<uint64_t>(r.tcp.snd_nxt) << 32 | r.tcp.rcv_nxt] = &r;
-        by_tuple[tuple(r.socket.tuple, false)] = &r;
+    for (const auto& [first, second] : connected_pairs(reports)) {
+        const bool server = listener_of(socket_of(second->socket.tuple, second->socket.event.netns, 0), 0).any;
+        const uint64_t keeps = (server ? first : second)->socket.event.cookie;
+        const uint64_t other = (server ? second : first)->socket.event.cookie;
+        pair(keeps, other, second->socket.event.time);
+        wants_.verdict(other, false, Verdict::none);
+        wants_.verdict(other, true, Verdict::none);
     }
 }
 
 void SocketTable::tcp(const cvf_tcp_event& e) {
     auto k = known_.find(e.event.cookie);
-    bool known = k != known_.end();
+    const bool known = k != known_.end() && !k->second.passed_over;
     if (known && !k->second.told) return;
     TcpEvent t{};
     t.kind = static_cast<TcpEventKind>(e.kind);
@@ -574,23 +418,6 @@ void SocketTable::tcp(const cvf_tcp_event& e) {
     t.new_state = e.new_state;
     t.reason = e.reason;
     handler_.tcp_event(t);
-}
-
-void SocketTable::process(const cvf_process_event& e, decode::Bytes filename) {
-    ProcessEvent p{};
-    p.kind = static_cast<ProcessEvent::Kind>(e.kind);
-    p.time_ns = clock_.utc(e.event.time);
-    p.pid = e.pid;
-    p.parent_pid = e.parent_pid;
-    p.uid = e.uid;
-    p.gid = e.gid;
-    p.cgroup_id = e.cgroup_id;
-    p.start_ns = clock_.utc_of_boottime(e.start);
-    p.exit_code = e.exit_code;
-    std::memcpy(p.comm, e.comm, sizeof p.comm);
-    p.comm[sizeof p.comm - 1] = 0;
-    p.filename = decode::as_text(filename.first(std::min<size_t>(filename.size(), e.filename_length)));
-    handler_.process(p);
 }
 
 }  // namespace cvf::tap

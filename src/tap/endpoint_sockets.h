@@ -12,6 +12,7 @@
 #include "bpf/shared.h"
 #include "host/clock.h"
 #include "tap/endpoint.h"
+#include "tap/endpoint_handshakes.h"
 #include "tap/endpoint_listeners.h"
 #include "tap/endpoint_wants.h"
 
@@ -30,7 +31,8 @@ class SocketTable {
     // Around a whole iteration: what was known before it and is not in it has gone unnoticed, and is closed.
     void iteration_begins() { round_++; }
     void iteration_ends(uint64_t time);
-    // The reports of the sockets that were there before the agent.
+    // The reports of sockets whose beginning nobody has seen: those that were there before the agent, or were passed over until
+    // now.
     void existing(const std::vector<cvf_report>& reports);
     // Gives up on what waits for something that does not come: what has waited long, or all of it. About once a second.
     void expire(uint64_t time, bool all = false);
@@ -38,7 +40,7 @@ class SocketTable {
     void set_tick(uint64_t ns) { tick_ns_ = ns; }
     uint64_t payload_bytes() const { return payload_bytes_; }
     uint64_t unmatched() const { return unmatched_; }
-    uint64_t handshakes_cut() const { return handshakes_cut_; }
+    uint64_t handshakes_cut() const { return handshakes_.packets_cut(); }
     size_t size() const { return known_.size(); }
     // Peers of unconnected sockets among them.
     size_t peers() const { return peers_; }
@@ -54,21 +56,13 @@ class SocketTable {
         uint32_t round = 0;
         uint32_t child_at = 0;  // in its parent's list; no_child: it is not in it
         bool own = false, elsewhere = false;
-        bool told = false;  // the handler knows of it
+        bool told = false;         // the handler knows of it
+        bool passed_over = false;  // no selector wants it: nothing more is told
     };
     static constexpr uint32_t no_child = ~0u;
-    struct Held {  // a listener's packets, or a payload that was faster than its socket's opening
-        uint64_t time = 0;
-        bool egress = false;
-        uint32_t length = 0, captured = 0;
-        uint64_t at = 0;  // in bytes
-    };
-    struct Handshake {
-        uint64_t first = 0;
-        uint32_t netns = 0;
-        uint64_t listener = 0;
-        std::vector<Held> packets;
-        std::vector<uint8_t> bytes;
+    struct Early {  // payload before its opening
+        uint64_t since = 0;
+        HeldPackets packets;
     };
 
     void opened(const cvf_opened& o);
@@ -76,15 +70,14 @@ class SocketTable {
     void owner(const cvf_owner_event& e);
     void payload(const cvf_payload& p, decode::Bytes packet);
     void handshake(const cvf_payload& p, decode::Bytes packet);
-    void deliver(uint64_t cookie, const Handshake& h);
-    void half_open(Handshake& h, uint64_t time);
+    void deliver(uint64_t cookie, const HeldPackets& packets);
+    void half_opened(const Handshake& h, uint64_t time);
     void tcp(const cvf_tcp_event& e);
     void state_changed(const cvf_opened& o, uint8_t from, uint8_t to);
-    void process(const cvf_process_event& e, decode::Bytes filename);
     void listen(const cvf_opened& o);
     void pair(uint64_t payload_cookie, uint64_t other, uint64_t time);
     void counters(const cvf_report& r, bool closed);
-    Socket socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) const;
+    void passed_over(const cvf_report& r);
     Listeners::Found listener_of(const Socket& s, uint64_t cookie) const {
         return listeners_.find(cookie, s.netns, s.family, s.local, s.local_port);
     }
@@ -98,13 +91,13 @@ class SocketTable {
     const host::Clock& clock_;
     Wants& wants_;
     boost::unordered_flat_map<uint64_t, Known> known_;
-    boost::unordered_flat_map<uint64_t, Handshake> handshakes_;  // by namespace and the opener's initial sequence number
+    Handshakes handshakes_;
     Listeners listeners_;
     boost::unordered_flat_map<uint64_t, std::vector<uint64_t>> children_;  // of unconnected and MPTCP sockets
     boost::unordered_flat_map<uint64_t, Socket> withheld_;                 // as they would have been told
     std::vector<uint64_t> released_;
-    boost::unordered_flat_map<uint64_t, Handshake> early_;  // payload before its opening
-    uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, handshakes_cut_ = 0, half_opens_ = 0;
+    boost::unordered_flat_map<uint64_t, Early> early_;
+    uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, half_opens_ = 0;
     size_t peers_ = 0;
     uint32_t round_ = 0;
 };

@@ -122,12 +122,21 @@ Nats::Nats(NatsOptions options, int port) : options_(std::move(options)), port_(
     start();
 }
 
-void Nats::start() {
+void Nats::configure() {
     std::ofstream config(folder_ / "nats.conf");
     config << "listen: \"127.0.0.1:" << port_ << "\"\n";
     if (options_.jetstream) config << "jetstream { store_dir: \"" << (folder_ / "store") << "\" }\n";
     config << options_.config << '\n';
-    config.close();
+}
+
+void Nats::reconfigure(NatsOptions options) {
+    options_ = std::move(options);
+    configure();
+    process_->signal(SIGHUP);
+}
+
+void Nats::start() {
+    configure();
     process_ = std::make_unique<Process>(std::vector<std::string>{"nats-server", "-c", folder_ / "nats.conf"}, folder_ / "log");
     if (!wait_for([&] { return accepts(port_) || !process_->running(); }) || !process_->running()) {
         throw std::runtime_error("nats-server does not start:\n" + log());

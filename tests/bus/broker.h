@@ -64,10 +64,13 @@ class Nats {
     int port() const { return port_; }
     void start();
     void kill() { process_.reset(); }  // -9
+    // Reads another configuration while it runs.
+    void reconfigure(NatsOptions options);
     Process& process() { return *process_; }
     std::string log() const;
 
  private:
+    void configure();
     Folder folder_;
     NatsOptions options_;
     int port_;

@@ -1,6 +1,9 @@
 // NATS with logins, TLS and client certificates.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include <fstream>
 
 #include "watcher.h"
@@ -18,7 +21,10 @@ State outcome(Options options, bool expected) {
     auto bus = Bus::connect(options);
     EXPECT_TRUE(bus) << bus.error();
     if (!bus) return {};
-    wait_for([&] { return (*bus)->state().connected; }, std::chrono::milliseconds(expected ? 10000 : 500));
+    wait_for([&] {
+        const State now = (*bus)->state();
+        return now.connected || (!expected && !now.last_error.empty());
+    });
     const State state = (*bus)->state();
     EXPECT_EQ(state.connected, expected) << state.last_error;
     return state;
@@ -67,6 +73,88 @@ TEST(NatsSecurity, a_login_that_becomes_right_is_found) {
     server.reset();
     server = std::make_unique<Nats>(NatsOptions{.jetstream = false, .config = "authorization { token: \"new\" }"}, port);
     EXPECT_TRUE(wait_for([&] { return (*bus)->state().connected; })) << (*bus)->state().last_error;
+}
+
+TEST(NatsSecurity, what_may_not_be_published_is_not_said_to_have_arrived) {
+    NEEDS_NATS();
+    const auto config = [](const std::string& denied) {
+        return "authorization { users: [ { user: \"node\", password: \"x\", permissions: { publish: { allow: \"cvf.>\", deny: "
+               "[ " +
+               denied + " ] }, subscribe: \">\" } } ] }";
+    };
+    const Folder folder;
+    const int port = free_port();
+    Nats server({.jetstream = false, .config = config("\"cvf.v1.records.health.>\", \"cvf.v1.records.http.>\"")}, port);
+    Options o = at("nats://node:x@127.0.0.1:" + std::to_string(port));
+    Settlements settlements;
+    o.on_settled = settlements.handler();
+    auto made = Bus::connect(o);
+    ASSERT_TRUE(made) << made.error();
+    Bus& bus = **made;
+    ASSERT_TRUE(wait_for([&] { return bus.state().connected; }));
+    Inbox inbox;
+    auto subscription = bus.subscribe("cvf.v1.records.>", "", inbox.handler());
+    ASSERT_TRUE(subscription);
+
+    const std::string health = "cvf.v1.records.health.n", http = "cvf.v1.records.http.n", dns = "cvf.v1.records.dns.n";
+    uint64_t token = 0;
+    const auto publish = [&](const std::string& subject) {
+        Message m;
+        m.subject = subject;
+        m.payload = "x";
+        m.token = ++token;
+        ASSERT_TRUE(wait_for([&] { return bus.publish(m) == Accepted::yes; }));
+    };
+    // Whatever is said delivered has come to the subscriber, in a mixture and one by one.
+    for (int round = 0; round < 20; round++) {
+        for (const std::string& subject : {dns, health, dns, http}) publish(subject);
+        if (round % 5 == 0) ASSERT_TRUE(bus.drain(std::chrono::seconds(5)));
+    }
+    ASSERT_TRUE(bus.drain(std::chrono::seconds(5)));
+    EXPECT_TRUE(settlements.each_once(token));
+    const std::vector<uint64_t> delivered = settlements.delivered_tokens();
+    EXPECT_GT(delivered.size(), 20u);
+    for (const uint64_t t : delivered) EXPECT_EQ(t % 2, 1u) << "of a denied subject";
+    EXPECT_TRUE(wait_for([&] { return inbox.size() == 40; })) << inbox.size();
+    EXPECT_NE(bus.state().last_error.find("ermissions"), std::string::npos) << bus.state().last_error;
+    // The question that goes out after some seconds is answered, too.
+    std::this_thread::sleep_for(std::chrono::milliseconds(5200));
+    const size_t before = settlements.delivered();
+    publish(health);
+    publish(dns);
+    ASSERT_TRUE(bus.drain(std::chrono::seconds(5)));
+    EXPECT_EQ(settlements.delivered(), before + 1);
+    // They may now: noticed without another connection.
+    server.reconfigure({.jetstream = false, .config = config("\"cvf.none\"")});
+    ASSERT_TRUE(wait_for(
+        [&] {
+            publish(health);
+            bus.drain(std::chrono::seconds(5));
+            return inbox.all().back().subject == health;
+        },
+        std::chrono::seconds(15)));
+    EXPECT_GT(settlements.delivered(), before + 1);
+}
+
+TEST(NatsSecurity, what_is_larger_than_the_server_takes_is_refused_for_good) {
+    NEEDS_NATS();
+    Nats server({.jetstream = false, .config = "max_payload: 1000"});
+    Options o = at(server.url());
+    std::atomic<int> refused = 0, others = 0;
+    o.on_settled = [&](const Settled& s) { (s.refused && !s.delivered ? refused : others)++; };
+    auto made = Bus::connect(o);
+    ASSERT_TRUE(made) << made.error();
+    ASSERT_TRUE(wait_for([&] { return (*made)->state().connected; }));
+    const std::string large(2000, 'x');
+    Message m;
+    m.subject = "cvf.v1.records.dns.n";
+    m.payload = large;
+    ASSERT_EQ((*made)->publish(m), Accepted::yes);
+    m.payload = "x";
+    ASSERT_EQ((*made)->publish(m), Accepted::yes);
+    ASSERT_TRUE((*made)->drain(std::chrono::seconds(5)));
+    EXPECT_EQ(refused, 1);
+    EXPECT_EQ(others, 1);
 }
 
 class NatsTls : public testing::Test {

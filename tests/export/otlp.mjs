@@ -115,6 +115,8 @@ const attributes = (list) => {
 
 const records = files.flatMap((file) => readFileSync(file, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line)));
 const flows = records.filter((r) => r["record.type"] === "flow");
+const sums = records.filter((r) => r["record.type"] === "metric");
+assert.ok(sums.length > 0, "no sums to judge by");
 assert.ok(flows.length > 5 && records.length > flows.length + 20, "too few records to judge by");
 
 // All as logs: each record is there, in order, with each field and its value.
@@ -153,7 +155,7 @@ for (const resource of asLogs.resources) {
 // Flows as metrics: the sums are those of the records.
 const mixed = await run("otlp");
 assert.equal(mixed.stats.delivered, records.length);
-assert.equal(mixed.logs.length, records.length - flows.length);
+assert.equal(mixed.logs.length, records.length - flows.length - sums.length);
 const total = (name, direction) =>
     mixed.metrics.filter((m) => m.name === name).flatMap((m) => {
         assert.ok([1, "AGGREGATION_TEMPORALITY_DELTA"].includes(m.sum.aggregationTemporality));
@@ -175,4 +177,24 @@ for (const point of durations) {
     assert.equal(point.bucketCounts.reduce((sum, n) => sum + Number(n), 0), Number(point.count));
     assert.ok(BigInt(point.startTimeUnixNano) < BigInt(point.timeUnixNano));
 }
+// Sums over windows as metrics: each is a point as it is.
+const points = (name) => mixed.metrics.filter((m) => m.name === name).flatMap((m) => (m.sum ?? m.exponentialHistogram).dataPoints);
+assert.deepEqual(points("cvf.metric.count").map((p) => Number(p.asInt)), sums.map((r) => r["cvf.metric.count"]));
+const latencies = sums.filter((r) => r["cvf.metric.latency.count"]);
+assert.equal(points("cvf.metric.latency").length, latencies.length);
+for (const [i, point] of points("cvf.metric.latency").entries()) {
+    const record = latencies[i];
+    const has = attributes(point.attributes);
+    for (const key of ["cvf.metric.directive", "destination.port", "network.transport"]) assert.equal(has[key], record[key]);
+    assert.ok(!("cvf.metric.count" in has) && !("source.bytes" in has) && !("record.id" in has));
+    assert.equal(Number(point.count), record["cvf.metric.latency.count"]);
+    assert.equal(point.scale, record["cvf.metric.latency.scale"]);
+    const buckets = point.positive.bucketCounts.map(Number), offset = point.positive.offset;
+    assert.deepEqual(buckets.flatMap((n, at) => (n ? [at + offset] : [])), record["cvf.metric.latency.buckets"]);
+    assert.deepEqual(buckets.filter(Boolean), record["cvf.metric.latency.counts"]);
+    assert.equal(buckets.reduce((sum, n) => sum + n, Number(point.zeroCount)), Number(point.count));
+    assert.equal(attributes(point.exemplars[0].filteredAttributes)["record.id"], record["cvf.metric.latency.slowest"]);
+    assert.equal(BigInt(point.timeUnixNano) - BigInt(point.startTimeUnixNano), BigInt(record["cvf.metric.window"]));
+}
+
 console.log(`otlp: ${records.length} records agree, ${withTrace} with a trace; ${flows.length} flows as ${mixed.metrics.length} metrics`);

@@ -392,7 +392,26 @@ case_shapes() {
     head -c $(($(stat -c %s "$out/nanoseconds.pcap") - 20)) "$out/nanoseconds.pcap" >"$out/cut.pcap"
 }
 
-all=(http http-pipelined http-odd http-proxy http-upgrade dns dns-silent tls tls13 tls-resumed dtls quic icmp tcp vxlan shapes)
+# Two interfaces with their names, and what people have written into the capture: on it, on an exchange's request and answer, on a
+# packet of another exchange of the same conversation, on ARP, on a packet of the other interface.
+case_annotated() {
+    start_nginx
+    ip -n "$client" neigh flush dev veth
+    ip netns exec "$server" dumpcap -q -i veth -f "arp or tcp port 80" -i lo -f "tcp port 80" -w "$work/raw.pcapng" 2>"$work/tcpdump.log" & tcpdump=$!
+    started+=("$tcpdump")
+    for _ in $(seq 100); do grep -q '^File:' "$work/tcpdump.log" && break; sleep 0.05; done
+    c curl -s -o /dev/null http://192.0.2.2/plain -o /dev/null http://192.0.2.2/data.json
+    ip netns exec "$server" curl -s -o /dev/null http://127.0.0.1/plain
+    sleep 0.5
+    kill -INT "$tcpdump"; wait "$tcpdump" 2>/dev/null || true
+    frame() { tshark -n -r "$work/raw.pcapng" -Y "$1" -T fields -e frame.number 2>/dev/null | sed -n "${2:-1}p"; }
+    editcap --capture-comment "golden: a capture with notes" -a "$(frame arp):who asks" \
+        -a "$(frame 'http.request.uri == "/plain" && ip.addr == 192.0.2.2'):the question" -a "$(frame http.response):the answer" \
+        -a "$(frame 'http.request.uri == "/data.json"'):another question" -a "$(frame 'ip.addr == 127.0.0.1 && tcp.flags.fin == 1'):the end" \
+        "$work/raw.pcapng" "$out/annotated.pcapng"
+}
+
+all=(http http-pipelined http-odd http-proxy http-upgrade dns dns-silent tls tls13 tls-resumed dtls quic icmp tcp vxlan shapes annotated)
 [[ $EUID -eq 0 ]] || { echo "record: needs root, for network namespaces" >&2; exit 1; }
 mkdir -p "$out"
 setup

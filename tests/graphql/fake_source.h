@@ -112,6 +112,7 @@ class FakeSource : public Source {
     bool may_change = true;
     history::QueryText last_query;
     FollowText last_follow;
+    ListText last_list;
     bool endless = false;
 
     Done query(const history::QueryText& text, const history::Receiver& receiver) override {
@@ -144,15 +145,26 @@ class FakeSource : public Source {
         }
         return progress;
     }
-    Result directives(std::string_view kind, std::string_view) override {
-        return kind.empty() || kind == "Flow" ? boost::json::value(fake::directives()) : boost::json::value(boost::json::array{});
+    Result directives(const ListText& text) override {
+        last_list = text;
+        boost::json::array out;
+        for (auto& one : fake::directives())
+            if ((text.kind.empty() || text.kind == "Flow") && out.size() < text.most &&
+                "Flow/" + std::string(one.at("metadata").at("name").as_string()) > text.after)
+                out.push_back(one);
+        return out;
     }
     Result directive(std::string_view kind, std::string_view name) override {
         for (auto& one : fake::directives())
             if (one.at("kind").as_string() == kind && one.at("metadata").at("name").as_string() == name) return one;
         return nullptr;
     }
-    Result nodes(std::string_view) override { return boost::json::value(fake::nodes()); }
+    Result nodes(const ListText& text) override {
+        boost::json::array out;
+        for (auto& one : fake::nodes())
+            if (out.size() < text.most && std::string_view(one.at("name").as_string()) > text.after) out.push_back(one);
+        return out;
+    }
     Result node(std::string_view name) override {
         for (auto& one : fake::nodes())
             if (one.at("name").as_string() == name) return one;

@@ -56,14 +56,15 @@ json::value over_http(const json::object& asked, FakeSource& source) {
 
 json::value over_ws(const json::object& asked, FakeSource& source) {
     static std::unique_ptr<Transport> transport;
-    if (asked.contains("open")) transport = std::make_unique<Transport>(fabric_schema(), source, Limits{}, [] {});
+    if (asked.contains("open"))
+        transport = std::make_unique<Transport>(Transport::Owner{.source = [&]() -> Source& { return source; }}, Limits{}, [] {});
     if (asked.contains("message")) transport->receive(text(asked, "message"), true);
     json::array sent;
     for (;;) {
         if (auto message = transport->next()) {
             sent.emplace_back(*message);
         } else if (auto job = transport->take_job()) {
-            transport->finish(*job, job->run(source));
+            transport->finish(job->run(fabric_schema(), Limits{}, source));
         } else {
             break;
         }

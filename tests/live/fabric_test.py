@@ -3,7 +3,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -11,80 +10,9 @@ import unittest
 import urllib.request
 
 import live
+from fabric import Broker, Listener, text_of
 from live import free_port, wait_until
 from owners_test import cgroup_tree
-
-
-def text_of(path):
-    with open(path, errors="replace") as f:
-        return f.read()
-
-
-class Broker:
-    """nats-server with JetStream, which can be killed and started again over the same store."""
-
-    def __init__(self, folder):
-        self.port, self.store, self.process = free_port(), os.path.join(folder, "js"), None
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen(["nats-server", "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self.store],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-        def answers():
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return True
-            except OSError:
-                return False
-        assert wait_until(answers), "nats-server does not answer"
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def url(self):
-        return f"nats://127.0.0.1:{self.port}"
-
-
-class Listener:
-    """A foreign consumer of records: the plain NATS protocol over a socket, nothing of ours."""
-
-    def __init__(self, broker):
-        self.socket = socket.create_connection(("127.0.0.1", broker.port))
-        self.socket.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB cvf.v1.records.> 1\r\nPING\r\n')
-        self.socket.settimeout(0.2)
-        self.buffer = b""
-        self.batches = []  # subject, headers, lines
-
-    def read(self, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            try:
-                got = self.socket.recv(1 << 20)
-            except socket.timeout:
-                continue
-            if not got:
-                break
-            self.buffer += got
-            self.parse()
-
-    def parse(self):
-        while b"\r\n" in self.buffer:
-            line, rest = self.buffer.split(b"\r\n", 1)
-            if line == b"PING":
-                self.socket.sendall(b"PONG\r\n")
-            if not line.startswith(b"HMSG"):
-                self.buffer = rest
-                continue
-            words = line.decode().split()
-            head, total = int(words[-2]), int(words[-1])
-            if len(rest) < total + 2:
-                return
-            headers = dict(h.split(": ", 1) for h in rest[:head].decode().split("\r\n")[1:] if ": " in h)
-            self.batches.append((words[1], headers, rest[head:total].decode().splitlines()))
-            self.buffer = rest[total + 2:]
 
 
 class Fabric(unittest.TestCase):
@@ -190,6 +118,45 @@ class Fabric(unittest.TestCase):
         self.cvf("delete", "metadata", "web")
         self.assertEqual(self.cvf("get", "directives", "-o", "name"), "")
 
+    def rows(self, *words):
+        return [json.loads(line) for line in self.cvf("query", *words, "--limit", "1000", "--format", "json").splitlines()]
+
+    def test_sums_over_windows_add_up_to_the_records_and_an_end_loses_no_window(self):
+        flow = "apiVersion: cvf/v1\nkind: Flow\nmetadata: {name: %s}\nspec: {%s}\n"
+        values = "by: [destination.port, network.transport], values: [count, bytes, packets, latency]"
+        out = self.cvf("apply", "-f", "-", "--wait", text="---\n".join([
+            flow % ("single", ""), flow % ("short", "aggregate: {window: 1s, %s}" % values), flow % ("long", "aggregate: {window: 1h, %s}" % values)]))
+        self.assertEqual(out.count("2 active of 2 agents"), 3, out)
+        port = self.serve("n1")
+        for _ in range(3):
+            self.ask("n1", port, 10)
+            time.sleep(0.7)
+        where = f"destination.port == {port}"
+        sums = lambda name: self.rows(f'{where} && cvf.metric.directive == "Flow/{name}"', "--types", "metric")
+        total = lambda rows, key: sum(r.get(key, 0) for r in rows)
+        self.assertTrue(wait_until(lambda: total(sums("short"), "cvf.metric.latency.count") == 30, 20), self.errors())
+        self.assertEqual(sums("long"), [])
+        self.cvf("delete", "flow", "long")
+        self.assertTrue(wait_until(lambda: sums("long"), 15), "the window that was open is sent at the end")
+        flows = self.rows(where, "--types", "flow")
+        final = [r for r in flows if r["cvf.flow.state"] == "final"]
+        self.assertEqual(len(final), 30)
+        for name in ("short", "long"):
+            rows = sums(name)
+            self.assertEqual(total(rows, "cvf.metric.count"), len(flows))
+            for key in ("network.bytes", "source.bytes", "destination.bytes", "network.packets", "source.packets"):
+                self.assertEqual(total(rows, key), total(final, key), key)
+            self.assertEqual(total(rows, "cvf.metric.latency.sum"), total(final, "event.duration"))
+            self.assertEqual(max(r["cvf.metric.latency.max"] for r in rows), max(r["event.duration"] for r in final))
+            slowest = max(rows, key=lambda r: r["cvf.metric.latency.max"])["cvf.metric.latency.slowest"]
+            self.assertEqual([r["event.duration"] for r in final if r["record.id"] == slowest], [max(r["event.duration"] for r in final)])
+            self.assertEqual({r["host.name"] for r in rows}, {"n1"})
+        self.assertGreater(len(sums("short")), 1)
+        self.assertLess(sums("long")[0]["cvf.metric.window"], 3_600_000_000_000)
+        self.assertTrue(all(r["cvf.metric.window"] <= 1_000_000_000 for r in sums("short")))
+        answer = self.cvf("query", where, "--types", "metric", "--format", "table")
+        self.assertIn(f"destination.port={port}", answer)
+
     def test_a_watch_reaches_every_agent_and_ends_with_its_client(self):
         port = self.serve("n1")
         watch = subprocess.Popen([live.CVF, "watch", 'url.path == "/1"', "--format", "json", "--server", f"127.0.0.1:{self.port}", "--token-file",
@@ -219,7 +186,7 @@ class Fabric(unittest.TestCase):
         listener = Listener(self.broker)
         self.ask("n2", port, 50)
         listener.read(1)
-        listener.socket.close()
+        listener.close()
         self.broker.kill()
         self.ask("n2", port, 200)
         time.sleep(2)
@@ -227,7 +194,7 @@ class Fabric(unittest.TestCase):
         after = Listener(self.broker)
         self.ask("n2", port, 50)
         after.read(8)
-        after.socket.close()
+        after.close()
         seen = {}
         for subject, headers, lines in listener.batches + after.batches:
             if subject == "cvf.v1.records.http.n2":

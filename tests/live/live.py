@@ -24,6 +24,7 @@ import unittest
 import urllib.request
 
 CVF = os.environ.get("CVF", "")
+os.environ.setdefault("CVF_STATE_DIRECTORY", "")
 os.environ.setdefault("CVF_HISTORY_SIZE", "0")  # no test leaves records on the machine; those that ask for history say where
 PYTHON = os.path.realpath(sys.executable)
 JUDGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schema", "validate.mjs")

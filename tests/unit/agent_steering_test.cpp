@@ -220,12 +220,68 @@ spec: {types: [http], limits: {records: 3}}
     EXPECT_EQ(way_->lines.size(), 3u);
 }
 
+TEST_F(SteeringTest, a_volume_is_not_begun_anew_by_a_restart) {
+    const char* three = R"(apiVersion: cvf/v1
+kind: Metadata
+metadata: {name: three}
+spec: {types: [http], limits: {records: 3}}
+)";
+    start();
+    put(three);
+    ASSERT_TRUE(becomes("Metadata/three", State::active));
+    for (int i = 0; i < 2; i++) route(RecordType::http);
+    steering_.reset();
+    rules_.reset();
+    start();
+    ASSERT_TRUE(becomes("Metadata/three", State::active));
+    for (int i = 0; i < 10; i++) route(RecordType::http);
+    EXPECT_EQ(way_->lines.size(), 3u);
+    ASSERT_TRUE(becomes("Metadata/three", State::expired));
+}
+
+TEST_F(SteeringTest, another_generation_has_another_life) {
+    start();
+    directive::Directive d = parse(R"(apiVersion: cvf/v1
+kind: Metadata
+metadata: {name: three}
+spec: {types: [http], limits: {records: 3}}
+)");
+    put(d);
+    ASSERT_TRUE(becomes("Metadata/three", State::active));
+    for (int i = 0; i < 5; i++) route(RecordType::http);
+    ASSERT_TRUE(becomes("Metadata/three", State::expired));
+    // Generation 2 had another spec, which this agent never saw.
+    d.metadata.generation = 3;
+    put(d);
+    ASSERT_TRUE(becomes("Metadata/three", State::active));
+    for (int i = 0; i < 5; i++) route(RecordType::http);
+    EXPECT_EQ(way_->lines.size(), 6u);
+}
+
+TEST_F(SteeringTest, what_has_ended_stays_ended_among_very_many) {
+    start();
+    const std::string spec = "spec: {types: [http], limits: {records: 1}}\n";
+    const auto document = [&](int i) {
+        return parse(fmt::format("apiVersion: cvf/v1\nkind: Metadata\nmetadata: {{name: many-{}}}\n{}", i, spec));
+    };
+    for (int i = 0; i < 300; i++) put(document(i));
+    ASSERT_TRUE(becomes("Metadata/many-299", State::active));
+    for (int i = 0; i < 2; i++) route(RecordType::http);
+    ASSERT_TRUE(becomes("Metadata/many-0", State::expired));
+    ASSERT_TRUE(becomes("Metadata/many-299", State::expired));
+    steering_.reset();
+    rules_.reset();
+    start();
+    ASSERT_TRUE(becomes("Metadata/many-299", State::expired));
+    ASSERT_TRUE(becomes("Metadata/many-0", State::expired));
+}
+
 TEST_F(SteeringTest, what_ends_by_time_ends) {
     start();
     put(R"(apiVersion: cvf/v1
 kind: Metadata
 metadata: {name: short}
-spec: {types: [http], limits: {duration: 1s}}
+spec: {types: [http], limits: {duration: 3s}}
 )");
     ASSERT_TRUE(becomes("Metadata/short", State::active));
     EXPECT_GT(status_of("Metadata/short")->ends, 0);
@@ -286,10 +342,61 @@ TEST_F(SteeringTest, where_signatures_are_required_only_signed_directives_run) {
     ASSERT_TRUE(becomes("Metadata/signed", State::rejected));
 }
 
+TEST_F(SteeringTest, a_signed_directive_has_one_life_whatever_uid_it_comes_with) {
+    auto key = directive::PrivateKey::generate();
+    ASSERT_TRUE(key);
+    start([&](SteeringOptions& o) {
+        o.policy.require_signature = true;
+        o.policy.trusted = {key->public_key()};
+    });
+    directive::Directive d = parse(R"(apiVersion: cvf/v1
+kind: Metadata
+metadata: {name: three}
+spec: {types: [http], limits: {records: 3}}
+)");
+    directive::sign(d, *key, static_cast<int64_t>(::time(nullptr)) * 1'000'000'000, std::chrono::hours(1));
+    put(d);
+    ASSERT_TRUE(becomes("Metadata/three", State::active)) << status_of("Metadata/three")->reason;
+    for (int i = 0; i < 5; i++) route(RecordType::http);
+    ASSERT_TRUE(becomes("Metadata/three", State::expired));
+    d.metadata.uid = "00000000-0000-4000-8000-000000000001";
+    d.metadata.generation = 7;
+    put(d);
+    ASSERT_TRUE(until([&] { return status_of("Metadata/three")->generation == 7; }));
+    EXPECT_EQ(status_of("Metadata/three")->state, State::expired);
+    for (int i = 0; i < 5; i++) route(RecordType::http);
+    EXPECT_EQ(way_->lines.size(), 3u);
+}
+
+TEST_F(SteeringTest, a_directive_ends_with_its_signature) {
+    auto key = directive::PrivateKey::generate();
+    ASSERT_TRUE(key);
+    start([&](SteeringOptions& o) { o.policy.trusted = {key->public_key()}; });
+    directive::Directive d = parse(errors);
+    directive::sign(d, *key, (static_cast<int64_t>(::time(nullptr)) - 57) * 1'000'000'000, std::chrono::minutes(1));
+    put(d);
+    ASSERT_TRUE(becomes("Metadata/errors", State::active)) << status_of("Metadata/errors")->reason;
+    ASSERT_TRUE(becomes("Metadata/errors", State::expired));
+}
+
+TEST_F(SteeringTest, a_lease_put_off_after_its_end_holds_again) {
+    start();
+    directive::Directive d = parse(errors);
+    d.metadata.labels["cvf/until"] = std::to_string(::time(nullptr) - 1);
+    put(d);
+    ASSERT_TRUE(becomes("Metadata/errors", State::expired));
+    steering_.reset();
+    start();
+    ASSERT_TRUE(becomes("Metadata/errors", State::expired));
+    d.metadata.labels["cvf/until"] = std::to_string(::time(nullptr) + 60);
+    put(d);
+    ASSERT_TRUE(becomes("Metadata/errors", State::active));
+}
+
 TEST_F(SteeringTest, a_lease_that_is_not_put_off_ends) {
     start();
     directive::Directive d = parse(errors);
-    d.metadata.labels["cvf/until"] = std::to_string(::time(nullptr) + 2);
+    d.metadata.labels["cvf/until"] = std::to_string(::time(nullptr) + 4);
     put(d);
     ASSERT_TRUE(becomes("Metadata/errors", State::active));
     EXPECT_TRUE(rules().wanted()[static_cast<size_t>(RecordType::flow)]) << "who looks on must not end what is published anyway";
@@ -318,6 +425,69 @@ TEST_F(SteeringTest, the_nodes_document_tells_state_and_says_goodbye) {
         const std::lock_guard lock(mutex);
         return seen->leaving;
     }));
+}
+
+TEST_F(SteeringTest, a_directive_that_aggregates_sends_sums_and_at_its_end_the_window_that_is_open) {
+    start();
+    put(R"(apiVersion: cvf/v1
+kind: Metadata
+metadata: {name: edges}
+spec: {types: [http], aggregate: {window: 1h, by: [http.response.status_code], values: [count, latency]}}
+)");
+    ASSERT_TRUE(becomes("Metadata/edges", State::active)) << status_of("Metadata/edges")->reason;
+    const int64_t now = static_cast<int64_t>(::time(nullptr)) * 1'000'000'000;
+    rules().flush(now);
+    for (int i = 0; i < 3; i++) route(RecordType::http, 200);
+    route(RecordType::http, 404);
+    put(errors);  // another one comes: the window stays open
+    ASSERT_TRUE(becomes("Metadata/errors", State::active));
+    auto next = slot_.take();
+    ASSERT_TRUE(next);
+    rules_->finish(now, next.get());
+    rules_ = std::move(next);
+    EXPECT_TRUE(way_->lines.empty());
+    route(RecordType::http, 404);
+    ASSERT_TRUE(bus_->remove(bus::bucket::directives, "Metadata/edges"));
+    ASSERT_TRUE(until([&] { return !status_of("Metadata/edges"); }));
+    next = slot_.take();
+    ASSERT_TRUE(next);
+    rules_->finish(now + 5'000'000'000, next.get());
+    ASSERT_EQ(way_->lines.size(), 2u);
+    for (const std::string& line : way_->lines) {
+        EXPECT_NE(line.find("\"cvf.metric.directive\":\"Metadata/edges\""), std::string::npos) << line;
+        EXPECT_NE(line.find("\"host.name\":\"node-1\""), std::string::npos) << line;
+        EXPECT_NE(line.find("\"cvf.metric.window\":5000000000"), std::string::npos) << line;
+        const bool found = line.find("\"http.response.status_code\":200") != std::string::npos;
+        EXPECT_NE(line.find(found ? "\"cvf.metric.count\":3" : "\"cvf.metric.count\":2"), std::string::npos) << line;
+    }
+}
+
+TEST_F(SteeringTest, each_change_of_state_is_a_message_too_and_the_rest_is_not) {
+    std::mutex mutex;
+    std::vector<directive::NodeStatus> told;
+    auto subscription = bus_->subscribe(bus::subject::status("node-1"), "", [&](const bus::Message& m) {
+        auto status = directive::node_status_from_json(m.payload);
+        ASSERT_TRUE(status) << status.error();
+        EXPECT_TRUE(m.durable);
+        const std::lock_guard lock(mutex);
+        told.push_back(*status);
+    });
+    ASSERT_TRUE(subscription);
+    const auto count = [&] {
+        const std::lock_guard lock(mutex);
+        return told.size();
+    };
+    start();
+    ASSERT_TRUE(until([&] { return count() == 1; })) << "it began";
+    put(errors);
+    ASSERT_TRUE(becomes("Metadata/errors", State::active));
+    ASSERT_TRUE(until([&] { return count() == 2; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    EXPECT_EQ(count(), 2u) << "a status every 50 ms is no change";
+    steering_.reset();
+    ASSERT_TRUE(until([&] { return count() == 3; }));
+    EXPECT_EQ(told[1].directives.size(), 1u);
+    EXPECT_TRUE(told[2].leaving);
 }
 
 }  // namespace

@@ -7,8 +7,12 @@
 #include <filesystem>
 #include <thread>
 
+#include "api/authentication.h"
 #include "api/graphql_channel.h"
 #include "api/graphql_source.h"
+#include "api/live.h"
+#include "api/queries.h"
+#include "api/threads.h"
 #include "bus/bus.h"
 #include "graphql/engine.h"
 #include "history/store.h"
@@ -30,7 +34,11 @@ struct ApiGraphql : testing::Test {
     std::unique_ptr<history::History> store;
     sink::Hub hub;
     ServerOptions options;
+    const Authentication authentication{"local-token", nullptr};
     State state;
+    Streams streams{16};
+    Queries queries{{}};
+    Threads threads;
 
     template <typename Done>
     static bool until(Done done) {
@@ -50,6 +58,10 @@ struct ApiGraphql : testing::Test {
         ASSERT_TRUE(until([&] { return directives->ready() && nodes->ready(); }));
         options.services = {&hub, directives.get(), nodes.get(), audit.get(), nullptr};
         state.options = &options;
+        state.authentication = &authentication;
+        state.streams = &streams;
+        state.queries = &queries;
+        state.threads = &threads;
     }
     void TearDown() override { std::filesystem::remove_all(folder); }
     void keep_records(int count) {
@@ -152,7 +164,7 @@ TEST_F(ApiGraphql, WithoutAControllerItSaysSo) {
 TEST_F(ApiGraphql, AChannelAnswersQueriesAndFollowsLiveRecords) {
     keep_records(10);
     std::atomic<int> woken{0};
-    auto channel = make_graphql_channel(state, {"someone", "viewer", "127.0.0.1"}, Role::viewer, nullptr);
+    auto channel = make_graphql_channel(state, {"Bearer local-token", "", "127.0.0.1"}, nullptr);
     channel->start([&] { ++woken; });
     const auto hear = [&] {
         std::string out;
@@ -172,7 +184,10 @@ TEST_F(ApiGraphql, AChannelAnswersQueriesAndFollowsLiveRecords) {
     channel->receive(
         R"({"id":"s","type":"subscribe","payload":{"query":"subscription { records(filter: \"source.port == 53\", types: [dns]) { __typename source_port } }"}})",
         true);
-    EXPECT_EQ(channel->next().state, http::Channel::State::wait);
+    EXPECT_TRUE(until([&] {
+        EXPECT_EQ(channel->next().state, http::Channel::State::wait);
+        return hub.subscribers() == 1;
+    }));
     record::Record record;
     for (const uint64_t port : {52, 53}) {
         record.begin(record::RecordType::dns, 1);

@@ -4,6 +4,7 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include "../bus/contract.h"
+#include "bus/kafka_topics.h"
 
 namespace cvf::bus::test {
 
@@ -142,6 +143,28 @@ TEST(KafkaMock, while_brokers_do_not_answer_the_bound_holds_and_all_is_settled_i
     EXPECT_TRUE(bus.drain(std::chrono::seconds(40)));
     EXPECT_TRUE(settlements.each_once(token));
     EXPECT_GT(settlements.undelivered(), 0u);
+}
+
+TEST(KafkaTopics, what_could_not_be_made_a_moment_ago_is_not_asked_again_at_once) {
+    char error[256];
+    rd_kafka_conf_t* config = rd_kafka_conf_new();
+    rd_kafka_conf_set_log_cb(config, [](const rd_kafka_t*, int, const char*, const char*) {});
+    rd_kafka_conf_set(config, "bootstrap.servers", ("127.0.0.1:" + std::to_string(free_port())).c_str(), error, sizeof error);
+    rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, config, error, sizeof error);
+    ASSERT_NE(client, nullptr) << error;
+    KafkaTopics topics(1, 1);
+    const auto ensure = [&] { return topics.ensure(client, "t", KafkaTopics::Kind::stream, std::chrono::milliseconds(200)); };
+    using Clock = std::chrono::steady_clock;
+    const std::string why = ensure();
+    EXPECT_NE(why, "");
+    auto began = Clock::now();
+    for (int i = 0; i < 20; i++) EXPECT_EQ(ensure(), why);
+    EXPECT_LT(Clock::now() - began, std::chrono::milliseconds(100));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    began = Clock::now();
+    EXPECT_NE(ensure(), "");
+    EXPECT_GT(Clock::now() - began, std::chrono::milliseconds(100)) << "then it is asked";
+    rd_kafka_destroy(client);
 }
 
 }  // namespace cvf::bus::test

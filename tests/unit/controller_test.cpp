@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "bus/subjects.h"
+#include "directive/lease.h"
 #include "directive/parse.h"
 #include "directive/write.h"
 
@@ -171,9 +172,43 @@ TEST_F(ControllerTest, nodes_are_as_they_last_said) {
 TEST_F(ControllerTest, what_is_asked_for_ends_with_its_asker) {
     auto handle = controller_->ask({"http"}, "http.response.status_code >= 500", {});
     ASSERT_TRUE(until([&] { return controller_->directives().list().size() == 1; }));
-    EXPECT_TRUE(controller_->directives().list()[0].directive.metadata.labels.contains(lease_label));
+    EXPECT_TRUE(controller_->directives().list()[0].directive.metadata.labels.contains(directive::lease_label));
     handle.reset();
     ASSERT_TRUE(until([&] { return controller_->directives().list().empty(); }));
+}
+
+TEST_F(ControllerTest, what_is_asked_for_with_fields_has_those_its_filter_reads) {
+    auto handle = controller_->ask({"http"}, "http.response.status_code >= 500", {"source.port"});
+    ASSERT_TRUE(until([&] { return controller_->directives().list().size() == 1; }));
+    EXPECT_EQ(controller_->directives().list()[0].directive.spec.fields,
+              (std::vector<std::string>{"source.port", "http.response.status_code"}));
+}
+
+TEST_F(ControllerTest, what_no_record_can_match_is_not_asked_of_agents) {
+    EXPECT_EQ(controller_->ask({"dns"}, "http.response.status_code >= 500", {}), nullptr);
+    auto other = controller_->ask({"dns"}, "", {});
+    ASSERT_TRUE(until([&] { return controller_->directives().list().size() == 1; }));
+    EXPECT_EQ(controller_->directives().list()[0].directive.spec.types, std::vector<std::string>{"dns"});
+}
+
+TEST_F(ControllerTest, a_lease_that_a_dead_controller_left_is_removed) {
+    controller_.reset();
+    directive::Directive left;
+    left.metadata.name = "watch-1";
+    left.metadata.uid = "00000000-0000-4000-8000-000000000001";
+    left.metadata.generation = 1;
+    directive::Directive fresh = left, other = left;
+    left.metadata.labels[directive::lease_label] = std::to_string(::time(nullptr) - 3600);
+    fresh.metadata.name = "watch-2";
+    fresh.metadata.labels[directive::lease_label] = std::to_string(::time(nullptr) - 10);  // its controller may be cut off
+    other.metadata.name = "other";
+    for (const directive::Directive& d : {left, fresh, other})
+        ASSERT_TRUE(bus_->put(bus::bucket::directives, directive::identity(d), directive::canonical(d)));
+    auto controller = Controller::open({}, *bus_);
+    ASSERT_TRUE(controller) << controller.error();
+    controller_ = std::move(*controller);
+    ASSERT_TRUE(until([&] { return controller_->directives().ready() && controller_->directives().list().size() == 2; }));
+    EXPECT_FALSE(controller_->directives().find(directive::Kind::metadata, "watch-1"));
 }
 
 TEST(Sequences, gaps_late_batches_and_repetitions_are_counted) {

@@ -213,6 +213,13 @@ TEST(DirectiveParse, what_contradicts_itself_is_refused) {
     EXPECT_EQ(problem_of(with_spec("{aggregate: {by: [source.port, source.port]}}")).path, "spec.aggregate.by");
     EXPECT_THAT(problem_of(with_spec("{aggregate: {by: [source.*]}}")).message, HasSubstr("names many fields"));
     EXPECT_EQ(problem_of(with_spec("{aggregate: {by: [source.prot]}}")).nearest, "source.port");
+    for (const char* key : {"'@timestamp'", "record.id", "source.bytes", "network.packets", "cvf.metric.count"})
+        EXPECT_EQ(problem_of(with_spec(std::string("{aggregate: {by: [") + key + "]}}")).path, "spec.aggregate.by[0]") << key;
+    good(with_spec("{aggregate: {by: [record.type, flow.id, source.port]}}"));
+    EXPECT_EQ(problem_of(with_spec("{fields: [source.port], aggregate: {}}")).path, "spec.fields");
+    EXPECT_EQ(problem_of(with_spec("{types: [metric], aggregate: {}}")).path, "spec.types");
+    EXPECT_EQ(problem_of(with_spec("{types: [http], aggregate: {values: [count, bytes]}}")).path, "spec.aggregate.values");
+    good(with_spec("{types: [http, flow], aggregate: {values: [count, bytes]}}"));
 }
 
 TEST(DirectiveParse, places_for_output_are_checked) {

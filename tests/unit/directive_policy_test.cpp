@@ -95,8 +95,6 @@ TEST(DirectivePolicy, files_are_written_into_one_folder_only) {
     EXPECT_THAT(refusal(policy, outside), HasSubstr("does not lie in"));
     EXPECT_THAT(refusal(policy, beside), HasSubstr("does not lie in"));
     EXPECT_EQ(refusal(policy, outside, Origin::file), "") << "its own configuration may write anywhere";
-    EXPECT_EQ(output_path(policy, relative.spec.output[0]), "/var/lib/cvf/records/a/b.jsonl");
-    EXPECT_EQ(output_path(policy, inside.spec.output[0]), "/var/lib/cvf/records/a");
 }
 
 TEST(DirectivePolicy, records_go_to_known_hosts_only) {

@@ -60,7 +60,9 @@ TEST(DirectivePushdown, reads_ports_addresses_and_owners_out_of_an_expression) {
 
 TEST(DirectivePushdown, knows_the_types_that_can_match) {
     const Pushdown p = of("http.response.status_code >= 500");
-    EXPECT_EQ(p.types, filter::TypeBits().set(static_cast<size_t>(record::RecordType::http)));
+    EXPECT_EQ(p.types, filter::TypeBits()
+                           .set(static_cast<size_t>(record::RecordType::http))
+                           .set(static_cast<size_t>(record::RecordType::metric)));  // may be grouped by it
     EXPECT_TRUE(of("false").nothing());
     EXPECT_FALSE(of("").nothing());
     EXPECT_TRUE(of("").types.all());

@@ -203,17 +203,4 @@ TEST(DirectiveReplay, memory_is_bounded_and_what_finds_no_room_is_refused) {
     EXPECT_EQ(guard.size(), 1u);
 }
 
-TEST(DirectiveReplay, generations_of_one_uid_never_go_back) {
-    Directive held = unsigned_one(), incoming = held;
-    held.metadata.uid = incoming.metadata.uid = "3f0c2b1a-5d4e-4f6a-8b7c-9d0e1f2a3b4c";
-    held.metadata.generation = 3;
-    incoming.metadata.generation = 2;
-    EXPECT_FALSE(is_newer(held, incoming));
-    incoming.metadata.generation = 3;
-    EXPECT_TRUE(is_newer(held, incoming)) << "labels may have changed";
-    incoming.metadata.generation = 1;
-    incoming.metadata.uid = "4f0c2b1a-5d4e-4f6a-8b7c-9d0e1f2a3b4c";
-    EXPECT_TRUE(is_newer(held, incoming)) << "deleted and made anew";
-}
-
 }  // namespace

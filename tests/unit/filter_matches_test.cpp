@@ -342,6 +342,7 @@ TEST(FilterTypes, possible_types_leave_out_only_what_can_never_match) {
         return bits;
     };
     using T = record::RecordType;
+    // A metric has any field with a single value: it may have been grouped by it.
     const filter::TypeBits every = filter::TypeBits().set();
     EXPECT_EQ(types(""), every);
     EXPECT_EQ(types("false"), only());
@@ -350,12 +351,12 @@ TEST(FilterTypes, possible_types_leave_out_only_what_can_never_match) {
     EXPECT_EQ(types("record.type != 'dns'"), every & ~only(T::dns));
     EXPECT_EQ(types("record.type in ['tls', 'http']"), only(T::tls, T::http));
     EXPECT_EQ(types("!(record.type in ['tls', 'http'])"), every & ~only(T::tls, T::http));
-    EXPECT_EQ(types("dns.question.name == 'a'"), only(T::dns));
-    EXPECT_EQ(types("!(dns.question.name == 'a')"), only(T::dns));
-    EXPECT_EQ(types("dns.question.name == 'a' || record.type == 'tls'"), only(T::dns, T::tls));
-    EXPECT_EQ(types("dns.question.name == 'a' && source.port == 1"), only(T::dns));
+    EXPECT_EQ(types("dns.question.name == 'a'"), only(T::dns, T::metric));
+    EXPECT_EQ(types("!(dns.question.name == 'a')"), only(T::dns, T::metric));
+    EXPECT_EQ(types("dns.question.name == 'a' || record.type == 'tls'"), only(T::dns, T::tls, T::metric));
+    EXPECT_EQ(types("dns.question.name == 'a' && source.port == 1"), only(T::dns, T::metric));
     EXPECT_EQ(types("dns.question.name == 'a' && record.type == 'tls'"), only());
-    EXPECT_EQ(types("has(dns.question.name)"), only(T::dns));
+    EXPECT_EQ(types("has(dns.question.name)"), only(T::dns, T::metric));
     EXPECT_EQ(types("!has(dns.question.name)"), every);
     EXPECT_EQ(types("has(dns.question.name) ? dns.question.name == 'a' : source.port == 1"), every);
     EXPECT_EQ(types("dns.answers.exists(a, a == 'x')"), only(T::dns));

@@ -585,6 +585,37 @@ TEST_F(FlowTracker, SocketsAreNotExpiredNorEvictedAndEndOnce) {
     (void)three;
 }
 
+TEST_F(FlowTracker, TheFirstCommentsOnItsPacketsAreKeptAndTheInterfaceOfTheFirstPacket) {
+    const uint32_t eth0 = tracker->interface("eth0"), eth1 = tracker->interface("eth1");
+    EXPECT_EQ(tracker->interface("eth0"), eth0);
+    EXPECT_EQ(tracker->interface(""), 0u);
+    for (int i = 0; i < 5; i++) {
+        decode::Packet p = ip(1, 2, 17, "x");
+        p.source_port = 4000, p.destination_port = 4001;
+        p.interface = i == 0 ? eth1 : eth0;
+        texts.push_back("a" + std::to_string(i));
+        const std::string_view comments[] = {texts.back(), "b"};
+        tracker->packet(p, comments);
+    }
+    datagram(1, 3, 4000, 4001, "without");
+    tracker->finish();
+    const auto flows = out.of("flow");
+    ASSERT_EQ(flows.size(), 2u);
+    EXPECT_EQ(at(flows[0], "cvf.packet.comments"), R"(["a0","b","a1","b","a2","b","a3","b"])");
+    EXPECT_EQ(at(flows[0], "network.interface.name"), "eth1");
+    EXPECT_EQ(at(flows[1], "cvf.packet.comments"), "");
+    EXPECT_EQ(at(flows[1], "network.interface.name"), "");
+}
+
+TEST_F(FlowTracker, NamesOfInterfacesAreKeptWithinBounds) {
+    uint32_t last = 0;
+    for (int i = 0; i < 5000; i++) last = tracker->interface("if" + std::to_string(i));
+    EXPECT_EQ(last, 0u) << "there are too many";
+    EXPECT_EQ(tracker->interface_name(tracker->interface("if7")), "if7");
+    EXPECT_EQ(tracker->interface_name(4711), "");
+    EXPECT_EQ(tracker->interface_name(0), "");
+}
+
 // The published baseline of the Community ID specification, seed 0.
 TEST(CommunityId, AgreesWithThePublishedValuesBothWays) {
     const uint8_t a[4] = {128, 232, 110, 120}, b[4] = {66, 35, 250, 204}, c[4] = {192, 168, 1, 52}, d[4] = {8, 8, 8, 8},

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "history/indexed.h"
+#include "history/run.h"
 #include "history/segment.h"
 #include "history_records.h"
 #include "record/text.h"
@@ -165,6 +166,64 @@ TEST(Block, damage_anywhere_is_noticed) {
         EXPECT_TRUE(found.blocks.empty()) << at;
         EXPECT_EQ(found.end, 0u);
     }
+}
+
+// The same block as if two fields had each other's names: what a program wrote to which they were of the other's kind.
+std::string with_names_swapped(std::string_view block, std::string_view a, std::string_view b) {
+    const auto prefix = parse_prefix(block);
+    const std::string_view packed = block.substr(block_prefix, prefix->head);
+    std::string head(ZSTD_getFrameContentSize(packed.data(), packed.size()), '\0');
+    EXPECT_EQ(ZSTD_decompress(head.data(), head.size(), packed.data(), packed.size()), head.size());
+    const auto key = [](std::string_view name) { return std::string(1, static_cast<char>(name.size())) + std::string(name); };
+    const size_t at_a = head.find(key(a)), at_b = head.find(key(b));
+    EXPECT_TRUE(at_a != head.npos && at_b != head.npos);
+    head.replace(at_a, a.size() + 1, key(b));
+    head.replace(at_b, b.size() + 1, key(a));
+    std::string again(ZSTD_compressBound(head.size()), '\0');
+    again.resize(ZSTD_compress(again.data(), again.size(), head.data(), head.size(), 1));
+    const auto number = [](size_t n) {
+        const auto narrow = static_cast<uint32_t>(n);
+        return std::string(reinterpret_cast<const char*>(&narrow), sizeof narrow);
+    };
+    const std::string_view columns = block.substr(block_prefix + prefix->head, prefix->frame - block_prefix - prefix->head);
+    return std::string(block.substr(0, 4)) + number(block_prefix - 8 + again.size() + columns.size()) + "CVFB" +
+           number(again.size()) + again + std::string(columns) + std::string(block.substr(prefix->frame));
+}
+
+TEST(Block, a_column_of_another_kind_than_the_field_has_is_left_to_the_lines) {
+    const std::string bytes = built(100);
+    const auto head_of = [](std::string_view block) { return parse_head(block.substr(block_prefix, parse_prefix(block)->head)); };
+    const auto head = head_of(bytes);
+    ASSERT_TRUE(head);
+    // A number and a text of equal length of name.
+    std::optional<Field> number, text;
+    for (const Field a : indexed_fields())
+        for (const Field b : indexed_fields())
+            if (head->columns[*column_of(a)].form == ColumnForm::numbers &&
+                head->columns[*column_of(b)].form == ColumnForm::dictionary &&
+                record::info(a).key.size() == record::info(b).key.size() && !number)
+                number = a, text = b;
+    ASSERT_TRUE(number && text);
+    const std::string swapped = with_names_swapped(bytes, record::info(*number).key, record::info(*text).key);
+    const auto other = head_of(swapped);
+    ASSERT_TRUE(other);
+    EXPECT_EQ(other->columns[*column_of(*number)].form, ColumnForm::unkept);
+    EXPECT_EQ(other->columns[*column_of(*text)].form, ColumnForm::unkept);
+
+    const auto answer = [&](const std::string& block) {
+        const auto file = file_of(block);
+        std::vector<BlockRef> blocks;
+        for (const BlockInfo& info : find_blocks(*file, true).blocks) blocks.push_back({file, info});
+        EXPECT_EQ(blocks.size(), 1u);
+        const std::string sum = "sum " + std::string(record::info(*number).key), by(record::info(*text).key);
+        std::vector<std::vector<Cell>> rows;
+        Receiver receiver;
+        receiver.table = [&](const Table& table, bool) { return rows = table.rows, true; };
+        EXPECT_EQ(run(*parse_query({.by = {by}, .measures = {sum}}, 0), blocks, receiver).damaged, 0u);
+        return rows;
+    };
+    EXPECT_FALSE(answer(bytes).empty());
+    EXPECT_EQ(answer(swapped), answer(bytes));
 }
 
 TEST(Block, of_a_newer_program_is_told_from_damage) {

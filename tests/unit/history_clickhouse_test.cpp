@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -15,9 +16,11 @@
 
 #include "history/clickhouse_schema.h"
 #include "history/clickhouse_table.h"
+#include "history/sink.h"
 #include "history/sql.h"
 #include "history_reference.h"
 #include "http/client.h"
+#include "sink/threaded.h"
 
 namespace cvf::history {
 namespace {
@@ -227,6 +230,79 @@ TEST(ClickHouseErrors, are_said_and_records_wait_then_are_counted) {
     ASSERT_FALSE(none);
     EXPECT_NE(none.error().find("127.0.0.1"), std::string::npos) << none.error();
     EXPECT_FALSE(open_clickhouse({.database = "a b; DROP"}));
+}
+
+// Answers as a server would until it is told to hang: then it takes connections and says nothing.
+class Hanging {
+ public:
+    Hanging() : port_(free_port()) {
+        fd_ = ::socket(AF_INET, SOCK_STREAM, 0);
+        sockaddr_in a{};
+        a.sin_family = AF_INET;
+        a.sin_port = htons(static_cast<uint16_t>(port_));
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        const int on = 1;
+        ::setsockopt(fd_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&a), sizeof a), 0);
+        EXPECT_EQ(::listen(fd_, 16), 0);
+        thread_ = std::thread([this] { serve(); });
+    }
+    ~Hanging() {
+        ::shutdown(fd_, SHUT_RDWR);
+        thread_.join();
+        for (const int fd : held_) ::close(fd);
+        ::close(fd_);
+    }
+    std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+    std::atomic<bool> hang{false};
+
+ private:
+    void serve() {
+        for (int fd; (fd = ::accept(fd_, nullptr, nullptr)) >= 0;) {
+            held_.push_back(fd);
+            if (hang) continue;
+            std::string got;
+            char piece[4096];
+            while (!got.contains("\r\n\r\n") || got.size() < got.find("\r\n\r\n") + 4 + length(got)) {
+                const ssize_t n = ::recv(fd, piece, sizeof piece, 0);
+                if (n <= 0) break;
+                got.append(piece, static_cast<size_t>(n));
+            }
+            const std::string body = got.contains("version()") ? "24.8.1.1\n" : "";
+            const std::string answer =
+                fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}", body.size(), body);
+            EXPECT_EQ(::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL), static_cast<ssize_t>(answer.size()));
+            ::shutdown(fd, SHUT_WR);
+        }
+    }
+    static size_t length(const std::string& request) {
+        const size_t at = request.find("Content-Length: ");
+        return at == request.npos ? 0 : std::stoul(request.substr(at + 16));
+    }
+
+    int port_, fd_;
+    std::vector<int> held_;
+    std::thread thread_;
+};
+
+TEST(ClickHouseErrors, a_server_that_hangs_holds_up_neither_the_counters_nor_the_end) {
+    Hanging server;
+    auto opened = open_clickhouse({.server = server.url(), .complain = [](std::string_view) {}});
+    ASSERT_TRUE(opened) << opened.error();
+    std::shared_ptr<History> history = std::move(*opened);
+    server.hang = true;
+    Made made;
+    const auto began = std::chrono::steady_clock::now();
+    {
+        auto sink = sink::make_threaded_sink(make_history_sink(history), {.grace = 300ms});
+        sink->write(made.lines(0, 10), 10);
+        EXPECT_EQ(sink->stats().records_written, 0u);
+        EXPECT_LT(std::chrono::steady_clock::now() - began, 200ms);
+        sink->finish();
+        EXPECT_EQ(sink->stats().records_lost, 10u);
+        EXPECT_EQ(sink->stats().records_overrun, 0u);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - began, 3s);
 }
 
 TEST(ClickHouseSchema, gives_every_field_a_column_of_its_own) {

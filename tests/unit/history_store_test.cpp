@@ -167,6 +167,31 @@ TEST_F(Store, drops_what_is_too_old) {
     EXPECT_EQ(store->stats().dropped_records, 10u);
 }
 
+TEST_F(Store, drops_what_is_too_old_though_a_record_of_it_or_before_it_is_dated_in_the_future) {
+    auto o = options();
+    o.segment_bytes = 1;  // each block is a segment
+    {
+        auto store = must_open(o);
+        Made made;
+        for (const char* time : {"2150-01-01T00:00:00Z", "2020-01-01T00:00:00Z", "2150-01-01T00:00:00Z"}) {
+            store->write(fmt::format("{{\"@timestamp\":\"{}\",\"record.type\":\"dns\"}}\n", time));
+            store->flush();
+        }
+    }
+    ASSERT_EQ(segments().size(), 3u);
+    // The first was written long ago, by a node with a wrong clock; the last is the newest.
+    const timespec old[] = {{1'500'000'000, 0}, {1'500'000'000, 0}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, segments()[0].c_str(), old, 0), 0);
+    o.max_age = 24h;
+    auto store = must_open(o);
+    EXPECT_EQ(store->stats().dropped_records, 1u) << "one at a time";
+    store->tick();
+    EXPECT_EQ(store->stats().dropped_records, 2u);
+    store->tick();
+    EXPECT_EQ(store->stats().dropped_records, 2u);
+    EXPECT_EQ(store->stats().records, 1u);
+}
+
 TEST_F(Store, loses_nothing_flushed_when_it_is_killed) {
     int pipe_ends[2];
     ASSERT_EQ(::pipe(pipe_ends), 0);

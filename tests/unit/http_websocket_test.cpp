@@ -76,7 +76,7 @@ struct HttpWebSocket : testing::Test {
                     response.status = 404;
                     return response;
                 }
-                for (const std::string_view one : request.protocols())
+                for (const std::string_view one : list_items(request.header("Sec-WebSocket-Protocol")))
                     if (one == "graphql-transport-ws") response.protocol = one;
                 response.channel = std::make_unique<Echo>(seen);
                 return response;

@@ -24,6 +24,21 @@ struct HttpWork : testing::Test {
     std::atomic<int> working{0};
     Reply later;
     std::unique_ptr<Server> server;
+    HeadCheck check;
+
+    // A body whose maker fails.
+    struct Throws final : BodySource {
+        explicit Throws(bool now) : at_start(now) {}
+        void start(Waker) override {
+            if (at_start) throw std::runtime_error("no");
+        }
+        Piece next() override {
+            if (++pieces == 2) throw std::runtime_error("no more");
+            return {State::more, "piece"};
+        }
+        const bool at_start;
+        int pieces = 0;
+    };
 
     void start(ServerLimits limits = {}) {
         auto started = Server::start(
@@ -41,6 +56,10 @@ struct HttpWork : testing::Test {
                     };
                 else if (request.target.path == "/throws")
                     response.work = []() -> OutgoingResponse { throw std::runtime_error("no"); };
+                else if (request.target.path == "/throws-later")
+                    response.later = [](const Reply&) { throw std::runtime_error("no"); };
+                else if (request.target.path == "/throws-start" || request.target.path == "/throws-next")
+                    response.source = std::make_unique<Throws>(request.target.path == "/throws-start");
                 else if (request.target.path == "/twice")
                     response.work = [] {
                         OutgoingResponse again;
@@ -57,7 +76,7 @@ struct HttpWork : testing::Test {
                     response.body = std::string(request.body);
                 return response;
             },
-            limits);
+            limits, {}, check);
         ASSERT_TRUE(started) << started.error();
         server = std::move(*started);
     }
@@ -152,11 +171,58 @@ TEST_F(HttpWork, ends_while_work_and_later_are_open) {
         const std::lock_guard lock(mutex);
         return working == 1 && later;
     }));
-    open_gate();
+    std::atomic<bool> opened{false};
+    std::thread opener([&] {
+        std::this_thread::sleep_for(200ms);
+        opened = true;
+        open_gate();
+    });
     server.reset();
+    EXPECT_TRUE(opened) << "work that has begun is waited for";
+    opener.join();
     slow.join();
     never.join();
     EXPECT_EQ(working, 1);
+}
+
+TEST_F(HttpWork, survives_what_its_users_throw) {
+    start();
+    EXPECT_EQ(get("/throws-later").substr(0, 3), "503");
+    for (const char* path : {"/throws-start", "/throws-next"}) {
+        const std::string said = get(path);
+        EXPECT_FALSE(said.starts_with("200")) << path << ": " << said << ": half an answer is none";
+    }
+    EXPECT_EQ(get("/"), "200 ");
+}
+
+TEST_F(HttpWork, refuses_by_the_head_without_waiting_for_the_body) {
+    check = [](const IncomingRequest& head) -> std::optional<OutgoingResponse> {
+        EXPECT_TRUE(head.body.empty());
+        if (head.target.path != "/closed") return std::nullopt;
+        OutgoingResponse no;
+        no.status = 401;
+        return no;
+    };
+    start();
+    const auto say = [&](const std::string& path, const std::string& body) {
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(server->port());
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        EXPECT_EQ(::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
+        const std::string text = "POST " + path + " HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n" + body;
+        ::send(fd, text.data(), text.size(), MSG_NOSIGNAL);
+        std::string answer(512, '\0');
+        answer.resize(static_cast<size_t>(std::max<ssize_t>(0, ::read(fd, answer.data(), answer.size()))));
+        ::close(fd);
+        return answer;
+    };
+    const std::string refused = say("/closed", "x");
+    EXPECT_TRUE(refused.starts_with("HTTP/1.1 401")) << refused;
+    EXPECT_NE(refused.find("Connection: close"), std::string::npos) << "what follows is no request";
+    EXPECT_TRUE(say("/open", "12345").starts_with("HTTP/1.1 200"));
+    EXPECT_EQ(server->stats().requests, 2u);
 }
 
 TEST_F(HttpWork, bounds_the_connections_of_one_address) {

@@ -26,6 +26,11 @@ struct Outcome {
     uint64_t bytes_read = 0, bytes_total = 0;
 };
 
+std::string first_comment(const Reader& reader) {
+    std::string_view found[1];
+    return reader.comments(found) ? std::string(found[0]) : std::string();
+}
+
 Outcome read_all(const std::string& content) {
     const File file(content);
     Outcome o;
@@ -43,7 +48,7 @@ Outcome read_all(const std::string& content) {
     Captured c;
     while (r.next(c))
         o.packets.push_back(
-            {c.time, c.wire_length, c.interface, c.link, std::string(c.bytes.begin(), c.bytes.end()), std::string(r.comment())});
+            {c.time, c.wire_length, c.interface, c.link, std::string(c.bytes.begin(), c.bytes.end()), first_comment(r)});
     EXPECT_FALSE(r.next(c)) << "the end stays the end";
     if (r.fault()) note(*r.fault());
     o.interfaces = r.interfaces();
@@ -230,16 +235,21 @@ TEST(PcapngReader, StartsAfreshWithEachSection) {
 
 TEST(PcapngReader, GivesComments) {
     const File file(section(little, option(little, 1, "made in a test")) + interface(little, 1) +
-                    packet(little, 0, 1, "abcde", option(little, 2, little.u32(1)) + option(little, 1, "look here")) +
+                    packet(little, 0, 1, "abcde",
+                           option(little, 2, little.u32(1)) + option(little, 1, "look here") + option(little, 1, "") +
+                               option(little, 1, "and here") + option(little, 1, "no more")) +
                     packet(little, 0, 1, "f"));
     auto r = Reader::open(file.path());
     ASSERT_TRUE(r);
     EXPECT_EQ((*r)->section_comment(), "made in a test");
     Captured c;
     ASSERT_TRUE((*r)->next(c));
-    EXPECT_EQ((*r)->comment(), "look here");
+    std::string_view found[2];
+    ASSERT_EQ((*r)->comments(found), 2u) << "as many as there is room for";
+    EXPECT_EQ(found[0], "look here");
+    EXPECT_EQ(found[1], "and here");
     ASSERT_TRUE((*r)->next(c));
-    EXPECT_EQ((*r)->comment(), "");
+    EXPECT_EQ((*r)->comments(found), 0u);
 }
 
 TEST(PcapngReader, KeepsTheBeginningOfLongTexts) {
@@ -254,7 +264,7 @@ TEST(PcapngReader, KeepsTheBeginningOfLongTexts) {
     Captured c;
     ASSERT_TRUE((*r)->next(c));
     EXPECT_EQ((*r)->section_comment(), most);
-    EXPECT_EQ((*r)->comment(), most);
+    EXPECT_EQ(first_comment(**r), most);
     EXPECT_EQ((*r)->interfaces()[0].name, most);
     EXPECT_EQ((*r)->interfaces()[0].description, most);
     EXPECT_EQ((*r)->interfaces()[0].comment, std::string(255, 'c'));

@@ -364,5 +364,40 @@ TEST_F(LiveTest, AResetTheTapTellsOfEndsTheConversation) {
     EXPECT_TRUE(has(records("flow")[0], "\"destination.cvf.tcp.resets\":1"));
 }
 
+TEST_F(LiveTest, AConversationThatNoFilterWantsAnyMoreEndsWithThatReasonAndMayBeginAgain) {
+    live->opened(socket(7, true), t0);
+    live->opened(socket(8, false, 7), t0);
+    exchange(7);
+    tap::Counters c;
+    c.packets_out = 5, c.packets_in = 4;
+    live->passed_over(7, c, t0 + second);
+    EXPECT_TRUE(records("flow").empty());  // the other end may yet be wanted
+    c.packets_out = 4, c.packets_in = 5;
+    live->passed_over(8, c, t0 + second);
+    expect_one_internal_flow();
+    EXPECT_TRUE(has(records("flow")[0], "\"cvf.flow.reason\":\"unwanted\""));
+    live->opened(socket(7, true), t0 + 2 * second);
+    EXPECT_EQ(shard->tracker().size(), 1u);
+    close(7, 2, 2);
+    ASSERT_EQ(records("flow").size(), 2u);
+    EXPECT_TRUE(has(records("flow")[1], "\"source.packets\":2,"));
+    EXPECT_EQ(shard->tracker().size(), 0u);
+}
+
+TEST_F(LiveTest, AnEndThatIsWantedGoesOnWhenTheOtherIsNot) {
+    live->opened(socket(7, true), t0);
+    live->opened(socket(8, false, 7), t0);
+    live->passed_over(8, {}, t0 + second);
+    live->opened(socket(8, false), t0 + second);  // and comes back, as nobody's other end
+    EXPECT_EQ(shard->tracker().size(), 2u);
+    close(7, 5, 4);
+    EXPECT_EQ(shard->tracker().size(), 1u);
+    ASSERT_EQ(records("flow").size(), 1u);
+    EXPECT_TRUE(has(records("flow")[0], "\"cvf.flow.reason\":\"closed\""));
+    close(8, 4, 5);
+    EXPECT_EQ(live->sockets(), 0u);
+    EXPECT_EQ(shard->tracker().size(), 0u);
+}
+
 }  // namespace
 }  // namespace cvf::pipeline

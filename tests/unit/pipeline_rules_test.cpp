@@ -122,6 +122,42 @@ TEST_F(RulesTest, a_rate_holds_over_time_and_what_is_over_it_is_counted) {
     EXPECT_EQ(counts->sent + counts->limited, 10'000u);
 }
 
+TEST_F(RulesTest, a_set_built_anew_gives_no_second_burst) {
+    Rule first = rule(select({RecordType::http}), {way_});
+    first.limits.records_per_second = 10;
+    Rule second = rule(select({RecordType::http}), {way_});
+    second.limits = first.limits;
+    second.meter = first.meter;
+    Rules before = rules(std::move(first));
+    before.flush(1'000'000'000);
+    for (int i = 0; i < 20; i++) before.route(http(200));
+    EXPECT_EQ(way_->lines.size(), 10u);
+    Rules after = rules(std::move(second));
+    after.flush(1'000'000'000);
+    for (int i = 0; i < 20; i++) after.route(http(200));
+    EXPECT_EQ(way_->lines.size(), 10u);
+    after.flush(1'500'000'000);
+    for (int i = 0; i < 20; i++) after.route(http(200));
+    EXPECT_EQ(way_->lines.size(), 15u);
+}
+
+TEST_F(RulesTest, a_rated_sample_goes_by_the_turns_time_not_by_what_records_tell_of) {
+    Rule sampled = rule(select({RecordType::http}), {way_});
+    sampled.sample.per_second = 10;
+    Rules r = rules(std::move(sampled));
+    const int64_t now = 1'700'000'000'000'000'000;
+    for (int turn = 0; turn < 100; turn++) {  // 1 s
+        r.flush(now + turn * 10'000'000);
+        for (int i = 0; i < 10; i++) {
+            record::Record& one = http(200, static_cast<uint16_t>(1024 + turn * 10 + i));
+            // Every other one began 1.2 s ago.
+            one.begin(RecordType::http, now + turn * 10'000'000 - (i % 2) * 1'200'000'000);
+            r.route(one);
+        }
+    }
+    EXPECT_LE(way_->lines.size(), 40u) << "of 1,000";
+}
+
 TEST_F(RulesTest, a_volume_ends_the_rule_and_leaves_others_alone) {
     Rule small = rule(select({RecordType::http}), {way_});
     small.limits.records = 3;
@@ -131,29 +167,6 @@ TEST_F(RulesTest, a_volume_ends_the_rule_and_leaves_others_alone) {
     EXPECT_EQ(way_->lines.size(), 3u);
     EXPECT_TRUE(counts->used_up);
     EXPECT_EQ(other_->lines.size(), 10u);
-}
-
-TEST_F(RulesTest, an_aggregate_takes_records_and_its_own_come_out_whole) {
-    struct Sum final : Aggregator {
-        uint64_t count = 0;
-        record::Record made;
-        void add(const record::Record&) override { count++; }
-        void advance(int64_t now, const Emit& emit) override {
-            if (count == 0) return;
-            made.begin(RecordType::flow, now);
-            made.uint(Field::source_port, count);
-            count = 0;
-            emit(made);
-        }
-    };
-    Rule sum = rule(select({RecordType::http}, {}, {"http.response.status_code"}), {way_});
-    sum.aggregate = std::make_shared<Sum>();
-    Rules r = rules(std::move(sum));
-    for (int i = 0; i < 7; i++) r.route(http(200));
-    EXPECT_TRUE(way_->lines.empty());
-    r.flush(1'700'000'000'000'000'000);
-    ASSERT_EQ(way_->lines.size(), 1u);
-    EXPECT_NE(way_->lines[0].find("\"source.port\":7"), std::string::npos) << way_->lines[0];
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <boost/json.hpp>
 #include <map>
 
-#include "sink/flow_deltas.h"
 #include "sink_export.h"
 
 namespace cvf::sink {
@@ -248,39 +247,71 @@ TEST_F(OtlpSink, sends_flows_as_logs_when_asked_to) {
     EXPECT_EQ(attributes(log_of(server.got()[0])).at("source.bytes").at("intValue").as_string(), "100");
 }
 
+TEST_F(OtlpSink, sends_sums_over_windows_as_the_metrics_they_are) {
+    Receiver server;
+    auto sink = make(server.url());
+    for (const uint64_t port : {80u, 443u}) {
+        record.begin(record::RecordType::metric, test_time);
+        record.text(Field::record_id, "m");
+        record.text(Field::host_name, "n1");
+        record.text(Field::metric_directive, "Flow/edges");
+        record.uint(Field::metric_window, 10'000'000'000);
+        record.uint(Field::destination_port, port);
+        record.uint(Field::metric_count, 7);
+        record.uint(Field::metric_errors, 0);
+        record.uint(Field::source_bytes, 100 + port);
+        record.uint(Field::destination_bytes, 200);
+        record.uint(Field::metric_latency_count, 6);
+        record.uint(Field::metric_latency_sum, 12'345);
+        record.uint(Field::metric_latency_scale, 3);
+        record.uint(Field::metric_latency_zeros, 1);
+        const uint64_t indices[] = {100, 101, 104}, counts[] = {1, 1, 3};
+        record.uints(Field::metric_latency_buckets, indices);
+        record.uints(Field::metric_latency_counts, counts);
+        record.text(Field::metric_latency_slowest, "slow");
+        sink->write(record, nullptr);
+    }
+    sink->finish(10s);
+    ASSERT_EQ(server.got().size(), 1u);
+    EXPECT_EQ(server.got()[0].path, "/v1/metrics");
+    const json::array metrics = metrics_of(server.got()[0]);
+    ASSERT_EQ(metrics.size(), 4u) << "of packets there are none";
+    EXPECT_EQ(metrics[0].at("name").as_string(), "cvf.metric.count");
+    EXPECT_EQ(metrics[0].at("sum").at("dataPoints").as_array().size(), 2u);
+    EXPECT_EQ(sum(metrics, "cvf.metric.io", "transmit"), "180");
+    const json::value& latency = metrics[3].at("exponentialHistogram").at("dataPoints").at(1);
+    EXPECT_EQ(json::serialize(latency.at("positive")), R"({"offset":100,"bucketCounts":["1","1","0","0","3"]})");
+    EXPECT_EQ(latency.at("zeroCount").as_string(), "1");
+    const auto has = attributes(latency);
+    EXPECT_EQ(has.at("destination.port").at("intValue").as_string(), "443");
+    EXPECT_EQ(has.size(), 2u) << "the node is the resource's";
+    EXPECT_EQ(sink->stats().delivered, 2u);
+}
+
+TEST_F(OtlpSink, takes_no_histogram_that_cannot_be_one) {
+    Receiver server;
+    auto sink = make(server.url());
+    record.begin(record::RecordType::metric, test_time);
+    record.text(Field::record_id, "m");
+    record.uint(Field::metric_window, UINT64_MAX);
+    record.uint(Field::metric_count, UINT64_MAX);
+    record.uint(Field::metric_latency_scale, 1'000'000);
+    const uint64_t indices[] = {5, 1'000'000'000'000, 3}, counts[] = {1, 1, 1};
+    record.uints(Field::metric_latency_buckets, indices);
+    record.uints(Field::metric_latency_counts, counts);
+    sink->write(record, nullptr);
+    sink->finish(10s);
+    ASSERT_EQ(server.got().size(), 1u);
+    EXPECT_LT(server.got()[0].body.size(), 10'000u);
+    EXPECT_EQ(sink->stats().delivered, 1u);
+}
+
 TEST_F(OtlpSink, says_what_is_wrong_with_its_url) {
     for (const char* url : {"", "grpc://a:4317", "http://a:4318/?x=1"}) {
         OtlpOptions options;
         options.url = url;
         EXPECT_FALSE(make_otlp_sink(options)) << url;
     }
-}
-
-TEST(FlowDeltas, counts_too_little_rather_than_twice_when_it_has_forgotten) {
-    FlowDeltas deltas(0, 4);
-    record::Record record;
-    begin_flow(record, false, 0, 10, 1000, "aa");
-    EXPECT_EQ(deltas.take(record).bytes[0], 1000u);
-    for (const char* id : {"b", "c", "d", "e", "f", "g", "h"}) {
-        begin_flow(record, false, 0, 1, 100, id);
-        deltas.take(record);
-    }
-    begin_flow(record, false, 1, 15, 1500, "aa");
-    EXPECT_EQ(deltas.take(record).bytes[0], 0u);
-    begin_flow(record, true, 2, 16, 1600, "aa");
-    const FlowDelta last = deltas.take(record);
-    EXPECT_EQ(last.bytes[0], 100u);
-    EXPECT_EQ(last.packets[1], 2u);
-    EXPECT_TRUE(last.final);
-}
-
-TEST(FlowDeltas, takes_a_conversation_whole_whose_first_records_were_filtered_away) {
-    FlowDeltas deltas(test_time - 1);
-    record::Record record;
-    begin_flow(record, true, 5, 10, 1000);
-    EXPECT_EQ(deltas.take(record).bytes[0], 1000u);
-    FlowDeltas younger(test_time + 1);
-    EXPECT_EQ(younger.take(record).bytes[0], 0u) << "some of it may have been sent by an earlier life";
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "sink/subscription.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <condition_variable>
@@ -118,20 +119,39 @@ TEST(Subscription, tells_a_loss_in_its_place_in_the_stream) {
     options.batch_bytes = 1;
     const auto slow = hub.subscribe(std::move(options));
     Record record;
-    for (uint64_t n = 0; n < 10; ++n) {
+    for (uint64_t n = 0; n < 200; ++n) {
         make(record, RecordType::dns, n);
         hub.publish(record);
     }
     const auto kept = slow->queued();
     ASSERT_GT(kept, 0u);
-    ASSERT_LT(kept, 10u);
+    ASSERT_LT(kept, 200u);
     EXPECT_EQ(slow->take().lost_before, 0u);
     make(record, RecordType::dns, 99);
     hub.publish(record);
     uint64_t lost = 0;
     const std::string rest = drain(*slow, &lost);
-    EXPECT_EQ(lost, 10 - kept);
+    EXPECT_EQ(lost, 200 - kept);
     EXPECT_TRUE(rest.ends_with("99}\n"));
+}
+
+TEST(Subscription, of_small_batches_holds_no_more_memory_than_its_bound) {
+    Hub hub;
+    SubscriptionOptions options;
+    options.queue_bytes = 1u << 20;
+    const auto slow = hub.subscribe(std::move(options));
+    const size_t before = mallinfo2().uordblks;
+    Record record;
+    for (uint64_t n = 0; n < 20'000; ++n) {
+        make(record, RecordType::dns, n);
+        hub.publish(record);
+        hub.flush();
+    }
+    EXPECT_GT(slow->lost(), 0u);
+    EXPECT_LT(mallinfo2().uordblks - before, 3u << 19);
+    const uint64_t kept = slow->queued();
+    EXPECT_GT(drain(*slow).size(), 900'000u) << "and its bound is made use of";
+    EXPECT_EQ(kept + slow->lost(), 20'000u);
 }
 
 TEST(Subscription, wakes_its_reader_only_after_it_found_nothing) {

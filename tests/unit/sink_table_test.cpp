@@ -137,6 +137,28 @@ TEST_F(TableTest, shows_a_dns_record_in_one_calm_line) {
               "22:13:20.123  dig                  → [2001:db8::1]:53      dns    A example.com NXDOMAIN               12.3 ms\n");
 }
 
+TEST_F(TableTest, shows_what_a_sum_is_of_and_what_it_sums) {
+    begin(RecordType::metric);
+    record.text(Field::record_id, "m");
+    record.text(Field::metric_directive, "Flow/edges");
+    record.uint(Field::destination_port, 443);
+    record.text(Field::network_transport, "tcp");
+    record.text(Field::metric_type, "flow");
+    record.uint(Field::metric_count, 1204);
+    record.uint(Field::metric_errors, 1);
+    record.uint(Field::network_bytes, 8'123'456);
+    record.uint(Field::metric_latency_count, 1204);
+    record.uint(Field::metric_latency_p50, 1'200'000);
+    record.uint(Field::metric_latency_p99, 40'000'000);
+    EXPECT_EQ(summarize(record).text,
+              "destination.port=443 network.transport=tcp · 1,204 flow, 1 error · 8.1 MB · p50 1.20 ms p99 40.0 ms");
+    EXPECT_EQ(summarize(record).tone, Tone::warning);
+    begin(RecordType::metric);
+    record.flag(Field::metric_other, true);
+    record.uint(Field::metric_count, 3);
+    EXPECT_EQ(summarize(record).text, "other groups · 3 records");
+}
+
 TEST_F(TableTest, names_container_and_process_of_an_end) {
     begin(RecordType::http);
     ends();

@@ -66,6 +66,7 @@ class Recorder final : public EndpointHandler {
     std::vector<TcpEvent> tcp;
     std::vector<std::pair<ProcessEvent, std::string>> processes;
     std::vector<uint64_t> withdrawals;
+    std::vector<Seen> passed;    // by the selector: no more among the sockets
     std::set<uint64_t> foreign;  // of other namespaces
 
     void opened(const Socket& s, int64_t) override {
@@ -104,6 +105,14 @@ class Recorder final : public EndpointHandler {
         EXPECT_FALSE(sockets[cookie].closed);
         sockets[cookie].counters = c;
         sockets[cookie].closed = closed;
+    }
+    void passed_over(uint64_t cookie, const Counters& c, int64_t) override {
+        if (foreign.erase(cookie)) return;  // its next may be in another namespace, for all we know
+        log.push_back("passed_over");
+        ASSERT_TRUE(sockets.contains(cookie));
+        passed.push_back(sockets[cookie]);
+        passed.back().counters = c;
+        sockets.erase(cookie);
     }
     void withdrawn(uint64_t cookie, int64_t) override {
         if (foreign.contains(cookie)) return;

@@ -1,18 +1,16 @@
-#include "sink/flow_deltas.h"
+#include "record/flow_deltas.h"
 
 #include <algorithm>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-namespace cvf::sink {
-
-using record::Field;
+namespace cvf::record {
 
 namespace {
 
-uint64_t number(const record::Record& record, Field field) {
-    const record::Value* v = record.lookup(field);
+uint64_t number(const Record& record, Field field) {
+    const Value* v = record.lookup(field);
     return v ? v->uint : 0;
 }
 
@@ -22,10 +20,10 @@ uint64_t grown(uint64_t now, uint64_t before) {
 
 }  // namespace
 
-FlowDelta FlowDeltas::take(const record::Record& record) {
+FlowDelta FlowDeltas::take(const Record& record) {
     FlowDelta delta;
-    const record::Value* start = record.lookup(Field::event_start);
-    const record::Value* end = record.lookup(Field::event_end);
+    const Value* start = record.lookup(Field::event_start);
+    const Value* end = record.lookup(Field::event_end);
     delta.end = end ? end->sint : record.timestamp();
     delta.start = std::min(start ? start->sint : delta.end, delta.end);
     const Seen now{delta.end,
@@ -33,9 +31,9 @@ FlowDelta FlowDeltas::take(const record::Record& record) {
                    {number(record, Field::source_packets), number(record, Field::destination_packets)}};
     std::copy_n(now.bytes, 2, delta.bytes);
     std::copy_n(now.packets, 2, delta.packets);
-    const record::Value* state = record.lookup(Field::flow_state);
+    const Value* state = record.lookup(Field::flow_state);
     delta.final = !state || state->as_text() != "interim";
-    const record::Value* id = record.lookup(Field::flow_id);
+    const Value* id = record.lookup(Field::flow_id);
     if (!id) return delta;
 
     const uint64_t key = XXH3_64bits(id->text, id->size);
@@ -49,11 +47,15 @@ FlowDelta FlowDeltas::take(const record::Record& record) {
         found = old_.find(key);
     }
     if (found != home->end()) {
-        const Seen& before = found->second;
+        const Seen before = found->second;
         delta.start = std::min(std::max(delta.start, before.end), delta.end);
         for (int i : {0, 1}) {
             delta.bytes[i] = grown(now.bytes[i], before.bytes[i]);
             delta.packets[i] = grown(now.packets[i], before.packets[i]);
+        }
+        if (!delta.final && home == &young_) {
+            found->second = now;
+            return delta;
         }
         home->erase(found);
     } else if (!first && (forgot_ || delta.start < born_)) {
@@ -64,11 +66,11 @@ FlowDelta FlowDeltas::take(const record::Record& record) {
     if (delta.final) return delta;
     if (young_.size() >= std::max<size_t>(1, capacity_ / 2)) {
         forgot_ = forgot_ || !old_.empty();
-        old_ = std::move(young_);
+        old_.swap(young_);
         young_.clear();
     }
     young_.emplace(key, now);
     return delta;
 }
 
-}  // namespace cvf::sink
+}  // namespace cvf::record

@@ -1,21 +1,20 @@
-// What is new in a flow record: its numbers count from the start of the conversation, while IPFIX deltas and OTLP delta sums want
-// what came since the record before.
+// What is new in a flow record: its numbers count from the start of the conversation, while deltas (of IPFIX, of OTLP,
+// of sums over windows) want what came since the record before.
 //
 // Remembers the numbers of conversations that have had an interim record and no final one, at most `capacity` of them, the
-// longest untouched being forgotten first. A record whose predecessor is not known (forgotten, or from before this way out was
-// made) serves as the base of the next and counts as nothing: too little rather than twice.
+// longest untouched being forgotten first. A record whose predecessor is not known (forgotten, or from before this
+// object was made) serves as the base of the next and counts as nothing: too little rather than twice.
 //
-// Thread rule: one thread. No errors.
+// Thread rule: one thread. No errors. Allocates only to grow.
 #pragma once
 
+#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <string>
-#include <unordered_map>
 
 #include "record/record.h"
 
-namespace cvf::sink {
+namespace cvf::record {
 
 struct FlowDelta {
     int64_t start = 0, end = 0;         // ns since 1970: the time it covers
@@ -25,16 +24,16 @@ struct FlowDelta {
 
 class FlowDeltas {
  public:
-    // `born`: when the way out was made, ns since 1970.
+    // `born`: when this object's user began, ns since 1970.
     explicit FlowDeltas(int64_t born, size_t capacity = 65536) : born_(born), capacity_(capacity) {}
-    FlowDelta take(const record::Record& record);
+    FlowDelta take(const Record& record);
 
  private:
     struct Seen {
         int64_t end;
         uint64_t bytes[2], packets[2];
     };
-    using Generation = std::unordered_map<uint64_t, Seen>;
+    using Generation = boost::unordered_flat_map<uint64_t, Seen>;
 
     int64_t born_;
     size_t capacity_;
@@ -42,4 +41,4 @@ class FlowDeltas {
     bool forgot_ = false;
 };
 
-}  // namespace cvf::sink
+}  // namespace cvf::record

@@ -230,6 +230,9 @@ int be_agents(const FleetOptions& options, Shared& shared, unsigned first, unsig
     for (const auto& agent : agents)
         agent->stop(
             std::max(std::chrono::milliseconds(0), std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())));
+    // Without a broker a goodbye only waits; what is left behind ends with the process.
+    for (auto& agent : agents)
+        if (!agent->connected()) (void)agent.release();
     return 0;
 }
 

@@ -50,6 +50,7 @@ class FleetAgent {
     // Sends what waits, for at most `wait`.
     void stop(std::chrono::milliseconds wait);
     void set_rate(double rate) { tap_.rate = rate; }
+    bool connected() const { return link_->bus().state().connected; }
     // Brings the board up to date with the sums.
     void tell();
 

@@ -21,10 +21,10 @@ trap 'end_counter; end_broker; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
 row() { printf '%-62s %s\n' "$1" "$2"; }
 metric() { curl -s -m 5 -H "Authorization: Bearer $(cat "$work/token")" "http://127.0.0.1:$port/metrics" | awk -v n="$1" '$1 == n {printf "%.0f", $2}'; }
-# replay: publishes the capture; sets `published`, `took`.
+# replay CAPTURE...: publishes them; sets `published`, `took`.
 replay() {
     local began; began=$(date +%s.%N)
-    "$CVF" read --bus "$url" --node replayed "${captures[@]}" 2>"$work/said" >/dev/null || { cat "$work/said"; return 1; }
+    "$CVF" read --bus "$url" --node replayed "$@" 2>"$work/said" >/dev/null || { cat "$work/said"; return 1; }
     took=$(awk -v a="$began" -v b="$(date +%s.%N)" 'BEGIN {printf "%.2f", b - a}')
     published=$(tr '\r' '\n' <"$work/said" | sed -n 's/^\([0-9,]*\) records published.*/\1/p' | tr -d ,)
 }
@@ -34,9 +34,9 @@ echo "$(nproc) cores; $made records in $COPIES times $(basename "$CAPTURE"); loa
 for bus in $BUSES; do
     "${bus}_broker" || { row "$bus" "left out"; continue; }
     rates=()
-    replay || continue  # topics are made, pages are warm
+    replay "$CAPTURE" || continue  # topics are made, pages are warm
     for _ in $(seq "$ROUNDS"); do
-        replay || continue 2
+        replay "${captures[@]}" || continue 2
         rates+=("$(awk -v n="$published" -v t="$took" 'BEGIN {printf "%.0f", n / t}')")
     done
     row "$bus: records/s, each round (must be 150,000)" "${rates[*]} (load $(cut -d' ' -f1 /proc/loadavg))"
@@ -44,7 +44,7 @@ for bus in $BUSES; do
     "$CVF" controller --bus "$url" --listen "127.0.0.1:$port" --token-file "$work/token" --history-size 0 2>"$work/controller" & counter=$!
     for _ in $(seq 100); do grep -q "API at" "$work/controller" && break; sleep 0.1; done
     sleep 2
-    replay
+    replay "${captures[@]}"
     for _ in $(seq 100); do [[ $(metric cvf_controller_records_total) -ge $published ]] && break; sleep 0.1; done
     row "$bus: made, published, come to a controller, missing" "$made, $published, $(metric cvf_controller_records_total), $(metric cvf_controller_records_missing)"
     end_counter

@@ -12,7 +12,9 @@
 #include "controller/roles.h"
 #include "directive/parse.h"
 #include "history/query.h"
+#include "http/header.h"
 #include "http/target.h"
+#include "record/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (size == 0) return 0;
@@ -40,6 +42,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             (void)cvf::api::lists_tag(text, "\"17\"", false);
             if (cvf::api::lists_tag(text, "\"17\"", false) && !cvf::api::lists_tag(text, "\"17\"", true)) abort();
             (void)cvf::api::bearer_token(text);
+            if (const int liked = cvf::http::quality(text, "application/json"); liked < 0 || liked > 1000) abort();
+            (void)cvf::http::parameter_of(text, "charset");
+            if (cvf::record::valid_utf8(text, 64).size() > 64) abort();
             break;
         case 3:
             if (const auto labels = cvf::api::LabelSelector::parse(text)) (void)labels->matches({{"a", "b"}, {"team", "shop"}});

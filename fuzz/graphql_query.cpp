@@ -23,10 +23,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         (void)boost::json::serialize(answer);
     }
     // The same bytes as a client's message.
-    Transport transport(fabric_schema(), source, {}, [] {});
+    Transport transport({.source = [&]() -> Source& { return source; }}, {}, [] {});
     transport.receive(R"({"type":"connection_init"})", true);
     transport.receive(text, true);
-    for (int i = 0; i < 16 && transport.next(); ++i)
-        if (auto job = transport.take_job()) transport.finish(*job, job->run(source));
+    for (int i = 0; i < 16; ++i) {
+        while (transport.next() && !transport.closed()) {
+        }
+        if (auto job = transport.take_job()) transport.finish(job->run(fabric_schema(), {}, source));
+    }
     return 0;
 }

@@ -29,7 +29,6 @@ std::expected<std::unique_ptr<BusLink>, std::string> BusLink::open(const config:
     link->wire_ = std::make_shared<Wire>();
     bus::Options bus;
     bus.url = settings.bus.empty() ? "local:" : settings.bus;
-    bus.documents_directory = settings.state_directory;
     bus.client_name = "cvf-" + options.node;
     bus.user = settings.bus_user;
     if (!settings.bus_password_file.empty()) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <ctime>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -18,6 +17,7 @@
 #include "directive/replay.h"
 #include "directive/selection.h"
 #include "directive/write.h"
+#include "host/clock.h"
 #include "host/usage.h"
 #include "metric/windows.h"
 
@@ -36,12 +36,6 @@ using directive::State;
 using directive::Status;
 using record::RecordType;
 using Clock = std::chrono::steady_clock;
-
-int64_t utc_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
 
 // A document that is wanted here, or what is wrong with it.
 struct Wanted {
@@ -94,7 +88,7 @@ class Reconciler final : public Steering {
         if (options_.bus) {
             directive::NodeStatus last = status();
             last.leaving = true;
-            last.sent = utc_now();
+            last.sent = host::utc_now();
             const std::string text = directive::to_json(last);
             options_.bus->put(bus::bucket::nodes, last.name, text);
             if (tell_change(last, text)) options_.bus->drain(goodbye);
@@ -181,7 +175,7 @@ class Reconciler final : public Steering {
 
     // Ends what has run out, and tries again what could not be. True when something is new.
     bool review() {
-        const int64_t now = utc_now();
+        const int64_t now = host::utc_now();
         const bool over = std::ranges::any_of(running_, [&](const auto& one) {
             const Running& r = one.second;
             return r.in_force() && (r.counts->used_up.load(std::memory_order_relaxed) ||
@@ -222,11 +216,12 @@ class Reconciler final : public Steering {
 
     // Compares what is wanted with what runs and hands the data path a new set of rules. True when a status has changed.
     bool reconcile() {
-        const int64_t now = utc_now();
+        const int64_t now = host::utc_now();
         next_try_ = Clock::now() + retry_every;
         std::map<std::string, Running> next;
         std::vector<pipeline::Rule> rules;
         bool in_force = false;
+        const bool all = caught_up_.load();  // before the look at what there is, which may still be coming
         for (auto& [key, one] : wanted()) {
             if (one.error.empty() &&
                 !directive::selects_node(one.directive.spec.selector, options_.node.name, options_.node.labels))
@@ -241,7 +236,7 @@ class Reconciler final : public Steering {
                 rules.push_back(std::move(*rule));
             }
         }
-        if (caught_up_.load()) state_.keep_only([&](const std::string& key) { return next.contains(key); });
+        if (all) state_.keep_only([&](const std::string& key) { return next.contains(key); });
         if (options_.ways.bus) {
             // What everyone may count on: health always, and flows when nobody has asked for anything.
             pipeline::Rule rule;
@@ -414,7 +409,7 @@ class Reconciler final : public Steering {
 
     void publish_status(bool news) {
         directive::NodeStatus s = options_.node;
-        s.sent = utc_now();
+        s.sent = host::utc_now();
         if (options_.numbers) s.numbers = options_.numbers();
         s.numbers.records_lost += ways_.lost();
         add_rates(s.numbers);

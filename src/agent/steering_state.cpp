@@ -70,9 +70,12 @@ SteeringState SteeringState::load(const std::string& path) {
     const Node* known = trees && trees->size() == 1 ? (*trees)[0].find("directives") : nullptr;
     if (!known || known->type != Node::Type::list) return damaged("its first line is no list of directives");
     for (const Node& one : known->children)
-        state.known_[text_of(one, "directive")] = {
-            text_of(one, "life"),   static_cast<int64_t>(number(one, "began")), static_cast<int64_t>(number(one, "ran")),
-            number(one, "sent"), number(one, "bytes"),                       text_of(one, "ended")};
+        state.known_[text_of(one, "directive")] = {text_of(one, "life"),
+                                                   static_cast<int64_t>(number(one, "began")),
+                                                   static_cast<int64_t>(number(one, "ran")),
+                                                   number(one, "sent"),
+                                                   number(one, "bytes"),
+                                                   text_of(one, "ended")};
     auto guard = directive::ReplayGuard::load(std::string_view(all).substr(line + 1));
     if (!guard) return damaged("its second line " + guard.error());
     state.guard_ = std::move(*guard);

@@ -2,11 +2,11 @@
 // documents it has seen.
 //
 // A life of a directive is one intention of someone: a generation of a uid, or, where a trusted key has signed it, one signature:
-// what the signature does not cover (uid, generation) is anyone's to change who can write to the bus, and must not give a document
-// a second life.
+// what the signature does not cover (uid, generation) is anyone's to change who can write to the bus, and must not give a
+// document a second life.
 //
-// A small file of two lines of JSON, replaced in one step when something has changed; a file that can't be read is begun anew, with
-// a line on standard error. Thread rule: one thread.
+// A small file of two lines of JSON, replaced in one step when something has changed; a file that can't be read is begun anew,
+// with a line on standard error. Thread rule: one thread.
 #pragma once
 
 #include <cstdint>
@@ -24,12 +24,12 @@ class SteeringState {
     static constexpr size_t max_known = 2'000;
 
     struct Life {
-        std::string id;         // see life_of()
-        int64_t began = 0;      // UTC ns: first in force here
-        int64_t ran = 0;        // ns it was in force, as last told
-        uint64_t sent = 0;      // records, as last told
+        std::string id;     // see life_of()
+        int64_t began = 0;  // UTC ns: first in force here
+        int64_t ran = 0;    // ns it was in force, as last told
+        uint64_t sent = 0;  // records, as last told
         uint64_t bytes = 0;
-        std::string ended;      // why; empty: it has not
+        std::string ended;  // why; empty: it has not
     };
 
     // `path` empty: nothing is kept.

@@ -1,8 +1,8 @@
 // The ways out that directives ask for, each made once and shared by all that name it.
 //
 // What a directive from the bus may reach is bounded by the agent's own configuration: files only in one folder, other machines
-// only where they are named. A way that no rule uses any more is ended by sweep(), never by the pipeline, which would have to wait
-// for it. Thread rule: one thread.
+// only where they are named. A way that no rule uses any more is ended by sweep(), never by the pipeline, which would have to
+// wait for it. Thread rule: one thread.
 #pragma once
 
 #include <expected>

@@ -83,7 +83,7 @@ std::span<const Named> answer_schemas() {
     "directives": {"type": "array", "items": {"$ref": "#/components/schemas/AgentStatus"}},
     "age": {"type": "integer", "description": "Since its last status was seen here."},
     "lost": {"type": "boolean", "description": "Nothing was heard of it for 12 s, or it has left."},
-    "clockSkew": {"type": "integer", "description": "Of its clock against ours."},
+    "clockSkew": {"type": "integer", "description": "What its clock is ahead of ours."},
     "namesakes": {"type": "array", "items": {"type": "string"}, "description": "Instances of other agents that are alive under its name."}}
 })"},
         {"NodeList", R"({

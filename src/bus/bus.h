@@ -84,7 +84,6 @@ struct Options {
     // nats://host:4222, tls://host:4222, kafka://host:9092, kafka+tls://host:9093, local:; several servers separated by commas.
     // All of a process that connect to local: (or to one local:NAME) share one bus.
     std::string url = "local:";
-    std::string documents_directory;  // local: where directives and the audit trail are kept; empty: in memory alone
     std::string client_name = "cvf";
     std::string user, password, token;         // or in the URL, user:password@ or token@; Kafka: SASL, which has no token
     std::string sasl_mechanism;                // Kafka: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 (default, when there is a user)
@@ -120,9 +119,9 @@ class Bus {
     virtual Accepted publish(const Message& message) = 0;
     // `pattern`: a subject in which "*" stands for one token and a last ">" for the rest. What is published after this returned
     // is seen, as far as there is a connection. `queue`: not empty, each message goes to one of the subscribers of that name in
-    // the whole fabric. Such a name keeps its place while nobody is there, its first subscriber beginning with the oldest message: with
-    // Kafka for every pattern, with JetStream for a family of one subject. There a message comes again when its handler has not
-    // returned, or has set `untaken`.
+    // the whole fabric. Such a name keeps its place while nobody is there, its first subscriber beginning with the oldest
+    // message: with Kafka for every pattern, with JetStream for a family of one subject. There a message comes again when its
+    // handler has not returned, or has set `untaken`.
     virtual std::expected<std::unique_ptr<Subscription>, std::string> subscribe(std::string_view pattern, std::string_view queue,
                                                                                 OnMessage handler) = 0;
 

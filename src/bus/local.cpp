@@ -1,8 +1,5 @@
 #include "bus/local.h"
 
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <deque>
 
 #include "bus/checks.h"
@@ -173,10 +170,11 @@ class LocalBus : public Bus {
 
 }  // namespace
 
+std::expected<void, std::string> keep_local_documents(const std::string& directory) {
+    return LocalExchange::named({})->keep_in(directory);
+}
+
 std::unique_ptr<Bus> connect_local(std::string_view name, Options options) {
-    if (!options.documents_directory.empty())
-        if (const auto kept = LocalExchange::named(name)->keep_in(options.documents_directory); !kept)
-            fmt::print(stderr, "cvf: {}; directives and the audit trail are kept in memory alone\n", kept.error());
     return std::make_unique<LocalBus>(name, options);
 }
 

@@ -1,11 +1,11 @@
 // A local bus's documents on disk, so that they are there after a restart: one file for each bucket, one entry for each change.
 //
-// An entry is "REVISION KEY-BYTES VALUE-BYTES\n", the key, the value and a line feed; "-" for VALUE-BYTES says that the document was
-// removed. Entries are added as changes come and written anew, without what has been replaced, at load(). What a crash left half
-// written at the end is cut off.
+// An entry is "REVISION KEY-BYTES VALUE-BYTES\n", the key, the value and a line feed; "-" for VALUE-BYTES says that the document
+// was removed. Entries are added as changes come and written anew, without what has been replaced, at load(). What a crash left
+// half written at the end is cut off.
 //
-// Thread rule: one at a time (the exchange's lock). Errors: load()'s is a sentence; a note() that the disk does not take is said on
-// standard error, once until one succeeds again, and the document goes on in memory.
+// Thread rule: one at a time (the exchange's lock). Errors: load()'s is a sentence; a note() that the disk does not take is said
+// on standard error, once until one succeeds again, and the document goes on in memory.
 #pragma once
 
 #include <cstdint>

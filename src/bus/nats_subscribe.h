@@ -1,7 +1,8 @@
 // Subscriptions to subjects: made anew on each connection.
 //
-// A queue on a family of one subject (directives) is durable where there is JetStream: what was published while nobody of that name
-// was there comes later, and a message whose handler has not taken it comes again, to this subscriber or another of the name.
+// A queue on a family of one subject (directives) is durable where there is JetStream: what was published while nobody of that
+// name was there comes later, and a message whose handler has not taken it comes again, to this subscriber or another of the
+// name.
 #pragma once
 
 #include <memory>

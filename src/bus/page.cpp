@@ -103,6 +103,11 @@ A document's revision grows with each change of its bucket (NATS: the stream's s
 which revision it replaces, and the server compares. Kafka can't compare: there a writer holds it against what it has read up to the end
 of the topic, and two that do so at the same moment may both win, the later one lasting. Who needs more than that uses NATS.
 
+Nothing on a bus forbids two agents of one name. Their documents take turns under one key, and their records share a subject, told apart by
+the instance in `Cvf-Agent`. Each of the two sees that another writes its document (with NATS; Kafka can't be asked for one document), says
+so in its log and among its `problems`; the controller lists the node as `doubled` with the other's instance in `namesakes`, and notes it in
+`cvf-audit`. A restart is not taken for that: an instance that was replaced does not come back.
+
 ## Limits
 
 - A message or document has at most {0} bytes: under the default of both kinds of brokers ({1}).

@@ -6,6 +6,7 @@
 #include "agent/bus_link.h"
 #include "agent/steering.h"
 #include "api/server.h"
+#include "bus/local.h"
 #include "cli/agent_metrics.h"
 #include "cli/commands.h"
 #include "cli/controller_metrics.h"
@@ -48,13 +49,17 @@ int run_up(const config::Settings& settings) {
     std::expected<std::shared_ptr<history::History>, std::string> history;
     std::expected<std::unique_ptr<agent::BusLink>, std::string> link;
     std::expected<std::unique_ptr<controller::Controller>, std::string> controller;
+    // To watch without looking back, or without remembering, is better than not to watch. Said when it is known that it watches.
+    std::string without;
     host::in_background([&] {
         history = open_history(settings);
         if (!history) {
-            // To watch without looking back is better than not to watch.
-            fmt::print(stderr, "cvf up: no records are kept: {}\n", history.error());
+            without = fmt::format("cvf up: no records are kept: {}\n", history.error());
             history = nullptr;
         }
+        if (!settings.state_directory.empty())
+            if (const auto kept = bus::keep_local_documents(settings.state_directory); !kept)
+                without += fmt::format("cvf up: directives and the audit trail end with this process: {}\n", kept.error());
         link = agent::BusLink::open(settings, {.node = node_name(settings), .instance = instance});
         if (!link) return;
         controller::ControllerOptions options;
@@ -81,6 +86,7 @@ int run_up(const config::Settings& settings) {
         fmt::print(stderr, "cvf up: {}\n", agent.error());
         return exit_failed;
     }
+    fmt::print(stderr, "{}", without);
     api::ServerOptions options = server_options(settings);
     options.services = services_of(**controller, history->get());
     options.services.hub = &(*agent)->hub();

@@ -41,23 +41,24 @@ struct Settings {
     uint64_t flow_memory = 64u << 20;                                  // bytes of payload held for reassembly, in all
 
     // The fabric.
-    std::string bus;                                        // URL of the broker; empty: none, everything in this process
-    std::string bus_user, bus_password_file;                // how to log in there
-    std::string bus_token_file, bus_credentials;            // or with a token, or a NATS .creds file
-    std::string bus_ca, bus_cert, bus_key;                  // PEM files for TLS
-    std::string bus_compression = "zstd";                   // Kafka: none, lz4, zstd
-    uint64_t bus_batch = 32 * 1024;                         // bytes of records in a message, at most
-    uint64_t bus_memory = 32u << 20;                        // bytes of records waiting in memory for a slow broker
-    std::string spool_directory = "/var/lib/cvf/spool";     // where they wait when it is gone
-    uint64_t spool_size = 256u << 20;                       // bytes there at most; 0: none
-    std::string state_directory = "/var/lib/cvf/state";     // what must outlive the process: how directives fared, up's own documents
-    uint64_t max_rate = 0, max_record_rate = 0;             // per second, of one directive: bytes, records; 0: any
-    std::vector<std::string> labels;                        // of this node, KEY=VALUE, for selectors
-    std::vector<std::string> directives;                    // files and folders of directives in force here whatever the bus says
-    std::vector<std::string> trusted_keys;                  // PEM files of those who may sign directives
-    bool require_signature = false;                         // run no directive from the bus that is not signed by one of them
-    std::vector<std::string> deny_kinds;                    // kinds of directive never run here
-    std::vector<std::string> deny_namespaces;               // Kubernetes namespaces no Capture or Plaintext ever looks into
+    std::string bus;                                     // URL of the broker; empty: none, everything in this process
+    std::string bus_user, bus_password_file;             // how to log in there
+    std::string bus_token_file, bus_credentials;         // or with a token, or a NATS .creds file
+    std::string bus_ca, bus_cert, bus_key;               // PEM files for TLS
+    std::string bus_compression = "zstd";                // Kafka: none, lz4, zstd
+    uint64_t bus_batch = 32 * 1024;                      // bytes of records in a message, at most
+    uint64_t bus_memory = 32u << 20;                     // bytes of records waiting in memory for a slow broker
+    std::string spool_directory = "/var/lib/cvf/spool";  // where they wait when it is gone
+    uint64_t spool_size = 256u << 20;                    // bytes there at most; 0: none
+    std::string state_directory =
+        "/var/lib/cvf/state";                    // what must outlive the process: how directives fared, up's own documents
+    uint64_t max_rate = 0, max_record_rate = 0;  // per second, of one directive: bytes, records; 0: any
+    std::vector<std::string> labels;             // of this node, KEY=VALUE, for selectors
+    std::vector<std::string> directives;         // files and folders of directives in force here whatever the bus says
+    std::vector<std::string> trusted_keys;       // PEM files of those who may sign directives
+    bool require_signature = false;              // run no directive from the bus that is not signed by one of them
+    std::vector<std::string> deny_kinds;         // kinds of directive never run here
+    std::vector<std::string> deny_namespaces;    // Kubernetes namespaces no Capture or Plaintext ever looks into
     std::string output_directory = "/var/lib/cvf/records";  // the one folder that a directive from the bus may write files into
     std::vector<std::string> output_hosts;                  // HOST or HOST:PORT a directive from the bus may send records to
 

@@ -58,7 +58,8 @@ class BusController final : public Controller {
         if (options_.history)
             keeper_ =
                 sink::make_threaded_sink(history::make_history_sink(options_.history), {.buffer_bytes = options_.history_buffer});
-        // A history shared with other controllers gets a share of the records; who looks on, and the count of what is missing, all.
+        // A history shared with other controllers gets a share of the records; who looks on, and the count of what is missing,
+        // all.
         const bool shares = options_.history && !options_.queue.empty();
         if (shares) {
             auto records = bus_.subscribe("cvf.v1.records.>", options_.queue, [this](const bus::Message& m) { keep_share(m); });
@@ -66,7 +67,8 @@ class BusController final : public Controller {
             shared_ = std::move(*records);
         }
         if (options_.history || options_.live) {
-            auto records = bus_.subscribe("cvf.v1.records.>", {}, [this, shares](const bus::Message& m) { received(m, !shares); });
+            auto records =
+                bus_.subscribe("cvf.v1.records.>", {}, [this, shares](const bus::Message& m) { received(m, !shares); });
             if (!records) return records.error();
             records_ = std::move(*records);
         }

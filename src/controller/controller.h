@@ -25,8 +25,8 @@ namespace cvf::controller {
 struct ControllerOptions {
     std::shared_ptr<history::History> history;  // null: no records are kept
     bool live = true;                           // feeds hub() from the bus; false where the agent's own hub is at hand
-    std::string queue;                          // not empty: the history's share, of the controllers that say the same; all see all live
-    size_t history_buffer = 64u << 20;          // bytes that wait for a slow disk: two seconds of 50,000 records/s
+    std::string queue;                  // not empty: the history's share, of the controllers that say the same; all see all live
+    size_t history_buffer = 64u << 20;  // bytes that wait for a slow disk: two seconds of 50,000 records/s
 };
 
 struct ControllerNumbers {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <ctime>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "bus/subjects.h"
 #include "controller/listeners.h"
 #include "directive/selection.h"
+#include "host/clock.h"
 
 namespace cvf::controller {
 
@@ -19,12 +19,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto forgotten_after = std::chrono::hours(24);
-
-int64_t utc_now() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
+constexpr auto skew_holds = std::chrono::minutes(1);  // a clock may be set
 
 class Registry final : public Nodes {
  public:
@@ -86,7 +81,10 @@ class Registry final : public Nodes {
     struct Known {
         directive::NodeStatus status;
         Clock::time_point seen;
-        int64_t skew = 0;  // the least of this instance
+        // What its clock is behind ours, ns, as the fastest status of the last minute has it: a slow one only seems to add to
+        // that.
+        int64_t behind = 0;
+        Clock::time_point measured{};
         std::vector<Life> lives;
         bool doubled = false;  // as last told
     };
@@ -96,7 +94,7 @@ class Registry final : public Nodes {
         return known.status.leaving || now - known.seen > lost_after;
     }
     static Node as_node(const Known& known, Clock::time_point now) {
-        Node node{known.status, now - known.seen, is_lost(known, now), std::chrono::nanoseconds(known.skew), {}};
+        Node node{known.status, now - known.seen, is_lost(known, now), std::chrono::nanoseconds(-known.behind), {}};
         if (is_doubled(known, now))
             for (const Life& life : known.lives)
                 if (life.instance != known.status.instance && life.alive(now)) node.namesakes.push_back(life.instance);
@@ -162,11 +160,15 @@ class Registry final : public Nodes {
             if (!status || status->name != key) return;  // not an agent's
             Known& known = all_[key];
             // Before the watch has caught up a document may be of any age: its own clock says which.
-            const int64_t now = utc_now();
+            const int64_t now = host::utc_now();
             const auto late = std::chrono::nanoseconds(std::max<int64_t>(0, now - status->sent));
             const bool fresh = ready() || late < lost_after;
-            const int64_t skew = now - status->sent;
-            known.skew = known.status.instance == status->instance && std::abs(known.skew) < std::abs(skew) ? known.skew : skew;
+            const int64_t behind = now - status->sent;
+            if (behind < known.behind || known.status.instance != status->instance ||
+                Clock::now() - known.measured > skew_holds) {
+                known.behind = behind;
+                known.measured = Clock::now();
+            }
             known.seen = fresh ? Clock::now() : Clock::now() - std::min<Clock::duration>(late, forgotten_after);
             const bool replaces = note_life(known, *status, known.seen);
             if (replaces) known.status = std::move(*status);

@@ -25,7 +25,7 @@ struct Node {
     directive::NodeStatus status;
     std::chrono::nanoseconds age{0};         // since its last status was seen here
     bool lost = false;                       // nothing heard for lost_after
-    std::chrono::nanoseconds clock_skew{0};  // its clock against ours; the least seen, so that delays do not count
+    std::chrono::nanoseconds clock_skew{0};  // so much its clock is ahead of ours, of late
     std::vector<std::string> namesakes;      // instances of other agents that are alive under its name
 };
 

@@ -1,5 +1,5 @@
-// A directive that holds for as long as its asker puts its end off: what someone who looks on has made for himself. The end stands
-// in a label, so that putting it off is no new generation.
+// A directive that holds for as long as its asker puts its end off: what someone who looks on has made for himself. The end
+// stands in a label, so that putting it off is no new generation.
 //
 // Thread rule: pure functions.
 #pragma once

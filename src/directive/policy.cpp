@@ -84,9 +84,8 @@ std::expected<void, std::string> judge_signature(const Policy& policy, const Dir
 }  // namespace
 
 bool trusts(const Policy& policy, const Directive& directive) {
-    return directive.signature && std::ranges::any_of(policy.trusted, [&](const PublicKey& key) {
-               return key.id() == directive.signature->key;
-           });
+    return directive.signature &&
+           std::ranges::any_of(policy.trusted, [&](const PublicKey& key) { return key.id() == directive.signature->key; });
 }
 
 std::expected<void, std::string> judge(const Policy& policy, const Directive& directive, Origin origin) {

@@ -70,10 +70,10 @@ void Tracker::add_flow_fields(record::Record& r, Flow& flow) {
     r.text(Field::flow_id, {id, 16});
     if (!flow.has_community_id) {
         const bool icmp = flow.is_icmp();
-        flow.community = community_hash(flow.key.family, flow.key.protocol, flow.address(source),
-                                        icmp ? static_cast<uint16_t>(flow.icmp_type_code >> 8) : flow.port(source),
-                                        flow.address(destination),
-                                        icmp ? static_cast<uint16_t>(flow.icmp_type_code & 0xff) : flow.port(destination));
+        flow.community =
+            community_hash(flow.key.family, flow.key.protocol, flow.address(source),
+                           icmp ? static_cast<uint16_t>(flow.icmp_type_code >> 8) : flow.port(source), flow.address(destination),
+                           icmp ? static_cast<uint16_t>(flow.icmp_type_code & 0xff) : flow.port(destination));
         flow.has_community_id = true;
     }
     char* const community = static_cast<char*>(r.arena().take(30, 1));

@@ -35,9 +35,9 @@ struct End {
     bool payload_elsewhere : 1 = false;  // live: the other end's socket shows the packets of both; this one is asked for nothing
     // Round trip: one segment is timed at a time (never a retransmitted one: Karn); until its acknowledgment comes.
     uint32_t timed_until = 0;
-    int64_t timed_at = 0;            // 0: none
-    int64_t rtt = 0, rtt_min = 0;    // ns; 0: none
-    int64_t hole_at = 0;             // when the oldest hole in what it sent was noticed
+    int64_t timed_at = 0;          // 0: none
+    int64_t rtt = 0, rtt_min = 0;  // ns; 0: none
+    int64_t hole_at = 0;           // when the oldest hole in what it sent was noticed
     // Live: the socket of this end (0: none on this node), and what the pipeline keeps of it, which flow does not look into.
     uint64_t cookie = 0;
     void* socket = nullptr;
@@ -72,8 +72,8 @@ struct Flow {
 
     // Protocol.
     const protocol::Protocol* protocol = nullptr;  // confirmed
-    const char* version_text = nullptr;  // see protocol_version()
-    const protocol::Protocol* running = nullptr;  // its dissector is at work, confirmed or not
+    const char* version_text = nullptr;            // see protocol_version()
+    const protocol::Protocol* running = nullptr;   // its dissector is at work, confirmed or not
     std::unique_ptr<protocol::Dissector> dissector;
     uint64_t candidates = 0;  // bit per registered protocol that may still be it
     uint8_t tries = 0;        // datagrams or segments looked at without an answer

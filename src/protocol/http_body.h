@@ -32,8 +32,8 @@ class Body {
     // the direction is the end of the body.
     bool end(Direction dir, const Context& ctx);
 
-    uint64_t body_bytes() const { return body_; }  // without framing
-    uint64_t wire_bytes() const { return wire_; }  // with it
+    uint64_t body_bytes() const { return body_; }              // without framing
+    uint64_t wire_bytes() const { return wire_; }              // with it
     std::string_view violation() const { return violation_; }  // constant text; empty: none
 
  private:

@@ -28,7 +28,7 @@ struct SinkStats {
     uint64_t bytes_written = 0;  // as they left: compressed where the sink compresses
     uint64_t records_lost = 0;
     uint64_t records_overrun = 0;  // those of the lost that never reached the sink, for the buffer before it was full
-    std::string last_error;  // empty when the last write succeeded
+    std::string last_error;        // empty when the last write succeeded
 };
 
 class Sink {

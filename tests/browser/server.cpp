@@ -28,7 +28,7 @@ int main() {
     options.listen = "127.0.0.1:0";
     options.token_file = std::string(folder) + "/token";
     options.services = {&hub, directives->get(), nodes->get(), audit->get(), nullptr};
-    const auto server = api::Server::start(options);
+    auto server = api::Server::start(options);
     if (!server) {
         fmt::print(stderr, "{}\n", server.error());
         return 1;
@@ -45,5 +45,7 @@ int main() {
         hub.publish(record);
         hub.flush();
     }
+    server->reset();  // takes its token away
+    ::rmdir(folder);
     return 0;
 }

@@ -228,8 +228,9 @@ class Counters(unittest.TestCase):
                     self.assertEqual(flow[end + ".cvf.payload.bytes"], size)
             self.assertEqual((flow["cvf.tcp.state"], flow["cvf.flow.reason"]), ("closed", "fin"))
             # The acknowledgment is no conversation of its own.
-            self.assertEqual(agent.records("flow", cvf_flow_state="final", source_address=spaces.client_address), [flow])
-            self.assertEqual(agent.records("flow", cvf_flow_state="final", source_address=spaces.server_address), [])
+            ours = {spaces.inode(spaces.client), spaces.inode(spaces.server)}
+            found = agent.records("flow", cvf_flow_state="final")
+            self.assertEqual([f for f in found if ours & {f.get("source.cvf.netns.id"), f.get("destination.cvf.netns.id")}], [flow])
 
     def test_datagrams_are_as_many_as_the_namespaces_count(self):
         count = 500
@@ -269,7 +270,9 @@ class Counters(unittest.TestCase):
             m = agent.metrics()
             self.assertGreater(m["cvf_bus_records_total"], 0)
             self.assertEqual(m["cvf_records_lost_total"], 0)
-            self.assertEqual(m["cvf_records_made_total"] - m["cvf_bus_records_total"], len(agent.records()))
+            # The figures are up to a second old; others of this machine may talk meanwhile.
+            same = lambda: (m := agent.metrics())["cvf_records_made_total"] - m["cvf_bus_records_total"] == len(agent.records())
+            self.assertTrue(live.wait_until(same, 10), (agent.metrics(), len(agent.records())))
             self.assertEqual(agent.stop(), 0)
 
 

@@ -6,6 +6,7 @@
 
 #include <mutex>
 
+#include "api/pages.h"
 #include "api/token.h"
 #include "api_fabric.h"
 
@@ -629,6 +630,33 @@ TEST_F(ApiRoutes, describe_themselves) {
     const auto wrong = ask("PATCH", "/api/v1/directives");
     EXPECT_EQ(wrong.status, 405u);
     EXPECT_EQ(wrong.header("allow"), "GET, POST, HEAD");
+}
+
+TEST_F(ApiRoutes, show_browsers_pages_and_programs_none) {
+    start();
+    const http::Header browser{"Accept", "text/html,application/xhtml+xml,*/*;q=0.8"};
+    EXPECT_EQ(ask("GET", "/graphql", {}, {}, "").status, 401u);
+    EXPECT_EQ(ask("GET", "/graphql?query=%7B__typename%7D", {}, {browser}, "").status, 401u) << "this is a question";
+    if (assets().empty()) {
+        EXPECT_EQ(ask("GET", "/graphql", {}, {browser}, "").status, 401u);
+        EXPECT_EQ(ask("GET", "/api/v1/docs", {}, {browser}, "").status, 501u);
+        GTEST_SKIP() << "SKIP: built without pages";
+    }
+    for (const char* path : {"/graphql", "/api/v1/docs"}) {
+        const auto page = ask("GET", path, {}, {browser}, "");
+        EXPECT_EQ(page.status, 200u) << path;
+        EXPECT_EQ(page.header("content-type"), "text/html; charset=utf-8");
+        EXPECT_NE(page.header("content-security-policy").find("default-src 'self'"), std::string::npos);
+        EXPECT_TRUE(page.body.starts_with("<!doctype html>")) << page.body;
+    }
+    const auto packed = ask("GET", "/assets/token.js", {}, {{"Accept-Encoding", "br, gzip;q=0.5"}}, "");
+    EXPECT_EQ(packed.header("content-encoding"), "gzip");
+    const auto plain = ask("GET", "/assets/token.js", {}, {{"Accept-Encoding", "gzip;q=0"}}, "");
+    EXPECT_EQ(plain.header("content-encoding"), "");
+    EXPECT_GT(plain.body.size(), packed.body.size());
+    EXPECT_NE(plain.body.find("sessionStorage"), std::string::npos);
+    EXPECT_EQ(ask("GET", "/assets/token.js", {}, {{"If-None-Match", std::string(plain.header("etag"))}}, "").status, 304u);
+    EXPECT_EQ(ask("GET", "/assets/../token", {}, {}, "").status, 404u);
 }
 
 TEST_F(ApiRoutes, survive_hostile_requests) {

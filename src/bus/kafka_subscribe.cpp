@@ -13,7 +13,7 @@ namespace cvf::bus {
 
 namespace {
 
-constexpr std::chrono::milliseconds poll_wait{100}, request_wait{2000}, partition_wait{500}, look_for_topics{2000}, again{50};
+constexpr std::chrono::milliseconds poll_wait{100}, request_wait{2000}, partition_wait{1500}, look_for_topics{2000}, again{50};
 constexpr std::string_view queued_kilobytes = "16384";  // that the library fetches ahead
 
 using Clock = std::chrono::steady_clock;
@@ -26,15 +26,14 @@ class Assignment {
     using Stopping = std::function<bool()>;
 
     // Reads everything that is there from its end as of now. A topic made a moment ago may take a moment to be led, and `wanted`,
-    // where it is given, to be listed. A partition whose broker does not tell its end in time is read from the end it has when
-    // it can be read. Takes not much longer than `request_wait`.
+    // where it is given, to be listed. A partition whose broker does not tell its end in time is read later, from what was
+    // written since. Takes not much longer than `request_wait`.
     void begin(const std::optional<std::string>& wanted, const Stopping& stopping) {
         const auto deadline = Clock::now() + request_wait;
-        bool whole;
-        while (!(whole = add(From::known_end, wanted, deadline, stopping)) && Clock::now() < deadline && !stopping())
+        began_at_ =
+            std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+        while (!add(From::known_end, wanted, deadline, stopping) && Clock::now() < deadline && !stopping())
             std::this_thread::sleep_for(again);
-        if (!whole && !stopping()) add(From::end, std::nullopt, Clock::now() + request_wait, stopping);
-        unanswered_.clear();
         begun_ = true;
     }
     // Adds what has come into being since, from its beginning.
@@ -47,11 +46,29 @@ class Assignment {
     }
 
  private:
-    enum class From : uint8_t { known_end, end, beginning };
+    enum class From : uint8_t { known_end, beginning };
 
     static int left_until(Clock::time_point deadline) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
         return static_cast<int>(std::max<int64_t>(left.count(), 1));
+    }
+
+    rd_kafka_resp_err_t end_of(const char* topic, int32_t partition, int wait, int64_t& offset) const {
+        int64_t low = 0;
+        return rd_kafka_query_watermark_offsets(consumer_.get(), topic, partition, &low, &offset, wait);
+    }
+
+    // The first message since this subscriber began, by the broker's time or the publisher's, whichever the topic keeps: give or
+    // take what clocks differ.
+    rd_kafka_resp_err_t since_begin(const char* topic, int32_t partition, int wait, int64_t& offset) const {
+        // The end first: what comes between the two questions is after it.
+        if (const auto error = end_of(topic, partition, wait, offset)) return error;
+        const KafkaOwned<rd_kafka_topic_partition_list_t> asked(rd_kafka_topic_partition_list_new(1));
+        rd_kafka_topic_partition_t& one = *rd_kafka_topic_partition_list_add(asked.get(), topic, partition);
+        one.offset = began_at_ - 1000;
+        if (const auto error = rd_kafka_offsets_for_times(consumer_.get(), asked.get(), wait)) return error;
+        if (one.offset >= 0) offset = one.offset;
+        return one.err;
     }
 
     // False when something could not be added now.
@@ -70,14 +87,17 @@ class Assignment {
             for (int p = 0; p < topic.partition_cnt; p++) {
                 const int32_t partition = topic.partitions[p].id, leader = topic.partitions[p].leader;
                 if (known_.contains({topic.topic, partition})) continue;
-                int64_t low = 0, offset = from == From::end ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
-                if (from == From::known_end) {
+                // One that is new is read from its beginning: what this subscriber waits for may be in it.
+                int64_t offset = RD_KAFKA_OFFSET_BEGINNING;
+                const bool waits = unanswered_.contains({topic.topic, partition});
+                if (from == From::known_end || waits) {
                     // One broker that has stopped does not use up the time of the others.
                     const int wait = std::min(left_until(deadline), static_cast<int>(partition_wait.count()));
                     const bool ask = !stopping() && Clock::now() < deadline && !silent.contains(leader);
-                    const auto error =
-                        ask ? rd_kafka_query_watermark_offsets(consumer_.get(), topic.topic, partition, &low, &offset, wait)
-                            : RD_KAFKA_RESP_ERR__TIMED_OUT;
+                    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+                    if (ask)
+                        error = from == From::known_end ? end_of(topic.topic, partition, wait, offset)
+                                                        : since_begin(topic.topic, partition, wait, offset);
                     if (error == RD_KAFKA_RESP_ERR__TIMED_OUT) {
                         silent.insert(leader);
                         unanswered_.emplace(topic.topic, partition);
@@ -86,9 +106,8 @@ class Assignment {
                         whole = false;
                         continue;
                     }
+                    unanswered_.erase({topic.topic, partition});
                 }
-                // One that is new is read from its beginning: what this subscriber waits for may be in it.
-                if (from == From::end && (leader < 0 || !unanswered_.contains({topic.topic, partition}))) continue;
                 known_.emplace(topic.topic, partition);
                 rd_kafka_topic_partition_list_add(added.get(), topic.topic, partition)->offset = offset;
             }
@@ -105,6 +124,7 @@ class Assignment {
     const KafkaHandle consumer_;
     const std::string pattern_;
     bool begun_ = false;
+    int64_t began_at_ = 0;                                  // ms since 1970
     std::set<std::pair<std::string, int32_t>> unanswered_;  // whose end was asked for in vain
     std::set<std::pair<std::string, int32_t>> known_;
 };

@@ -12,7 +12,8 @@
 # they are nice and a session (a scheduling group) of their own, or they would outweigh the broker's and the controller's few. As root for the real agents, which have a cgroup
 # each; without, they are left out. Leaves nothing behind.
 set -uo pipefail
-CVF=$(readlink -f "${1:?usage: bench/fleet.sh CVF FLEET}") FLEET=$(readlink -f "${2:?usage: bench/fleet.sh CVF FLEET}")
+: "${2:?usage: bench/fleet.sh CVF FLEET}"
+CVF=$(readlink -f "$1") FLEET=$(readlink -f "$2")
 AGENTS=${AGENTS:-1000} RATE=${RATE:-50000} BURST=${BURST:-10} EACH=${SECONDS_EACH:-30} PROBES=${PROBES:-20} ROWS=${ROWS:-real off on}
 export PATH=$PATH:/usr/sbin:/sbin
 command -v nats-server >/dev/null || { echo "no nats-server here"; exit 77; }

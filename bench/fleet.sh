@@ -126,7 +126,7 @@ fleet() { # NAME HISTORY-SIZE
     sleep 1
     row "$1: made = delivered + lost; come to the controller" "$(value "$TMP/fleet" given) = $(value "$TMP/fleet" delivered) + $(value "$TMP/fleet" lost); $(metric cvf_controller_records_total), missing $(metric cvf_controller_records_missing)"
     [[ $2 == 0 ]] || row "$1: kept; too fast for the history" "$(metric cvf_history_records_written_total); $(metric cvf_history_overrun_total)"
-    cat "$TMP/fleet.errors" | sort | uniq -c | head -5
+    cat "$TMP/fleet.errors" <(grep -v "API at" "$TMP/controller.errors") | sort | uniq -c | sort -rn | head -8
     # Those that end without a word.
     rm -f "$TMP/ready"
     setsid nice -n 10 "${there[@]}" "$FLEET" --agents "$AGENTS" --rate 1000 --bus "$SERVER" --seconds 60 --ready "$TMP/ready" >/dev/null 2>&1 & fleet=$!

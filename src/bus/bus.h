@@ -131,7 +131,9 @@ class Bus {
     // can't compare at the broker: there `expected` is held against what this process has read so far, which is best effort.
     virtual std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                                      std::optional<uint64_t> expected = {}) = 0;
-    virtual std::expected<void, std::string> remove(std::string_view bucket, std::string_view key) = 0;
+    // Removing what is not there is no error, but with an `expected` revision, which must be another than 0.
+    virtual std::expected<void, std::string> remove(std::string_view bucket, std::string_view key,
+                                                    std::optional<uint64_t> expected = {}) = 0;
     // What is there now; revision 0: nothing is. Kafka has no question for one document: an error there, who must know watches.
     struct Found {
         std::string value;

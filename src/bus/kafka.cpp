@@ -52,27 +52,13 @@ class KafkaBus : public Bus {
     std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                              std::optional<uint64_t> expected) override {
         if (auto good = check_document(bucket, key, value); !good) return std::unexpected(good.error());
-        const auto deadline = Clock::now() + timeout;
-        const std::string topic(bucket);
-        // One conditional put at a time: among this process's own the comparison is exact.
-        std::unique_lock<std::timed_mutex> one_at_a_time(conditional_, std::defer_lock);
-        if (expected) {
-            if (!one_at_a_time.try_lock_until(deadline))
-                return std::unexpected(fmt::format("{}/{}: others that wait for the brokers come first", bucket, key));
-            if (std::string error = producer_->ensure(topic, KafkaTopics::Kind::bucket, left(deadline)); !error.empty()) {
-                return std::unexpected(error);
-            }
-            const auto now = revision(topic, key, deadline);
-            if (!now) return std::unexpected(now.error());
-            if (*now != *expected)
-                return std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, *now, *expected));
-        }
-        return store(topic, key, &value, deadline);
+        return change(bucket, key, &value, expected);
     }
 
-    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key) override {
+    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key,
+                                            std::optional<uint64_t> expected) override {
         if (auto good = check_document(bucket, key, {}); !good) return good;
-        const auto removed = store(std::string(bucket), key, nullptr, Clock::now() + timeout);
+        const auto removed = change(bucket, key, nullptr, expected);
         if (!removed) return std::unexpected(removed.error());
         return {};
     }
@@ -86,6 +72,27 @@ class KafkaBus : public Bus {
     bool drain(std::chrono::milliseconds wait) override { return ledger_.drain(wait); }
 
  private:
+    // Without a value it is removed.
+    std::expected<uint64_t, std::string> change(std::string_view bucket, std::string_view key, const std::string_view* value,
+                                                std::optional<uint64_t> expected) {
+        const auto deadline = Clock::now() + timeout;
+        const std::string topic(bucket);
+        // One conditional change at a time: among this process's own the comparison is exact.
+        std::unique_lock<std::timed_mutex> one_at_a_time(conditional_, std::defer_lock);
+        if (expected) {
+            if (!one_at_a_time.try_lock_until(deadline))
+                return std::unexpected(fmt::format("{}/{}: others that wait for the brokers come first", bucket, key));
+            if (std::string error = producer_->ensure(topic, KafkaTopics::Kind::bucket, left(deadline)); !error.empty()) {
+                return std::unexpected(error);
+            }
+            const auto now = revision(topic, key, deadline);
+            if (!now) return std::unexpected(now.error());
+            if (*now != *expected)
+                return std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, *now, *expected));
+        }
+        return store(topic, key, value, deadline);
+    }
+
     std::expected<uint64_t, std::string> store(const std::string& topic, std::string_view key, const std::string_view* value,
                                                Clock::time_point deadline) {
         while (true) {

@@ -1,10 +1,13 @@
 #include "bus/kafka_producer.h"
 
 #include <fmt/format.h>
+#include <openssl/x509_vfy.h>
 
 #include <charconv>
 #include <utility>
 
+#include "bus/checks.h"
+#include "bus/kafka_words.h"
 #include "bus/subjects.h"
 
 namespace cvf::bus {
@@ -12,6 +15,8 @@ namespace cvf::bus {
 namespace {
 
 constexpr std::chrono::milliseconds first_try{500};
+// A reason that says what to do is not hidden by vaguer ones while the broker is being tried again.
+constexpr std::chrono::seconds telling_holds{15};
 constexpr std::chrono::milliseconds probe_wait{2000}, topic_wait{5000}, poll_wait{100};
 // Longer than an election of leaders takes, short enough for the sink's spool to take over.
 constexpr std::chrono::milliseconds give_up_after{15000};
@@ -72,10 +77,30 @@ void KafkaProducer::on_error(rd_kafka_t* client, int error, const char* reason, 
     } else if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         self->down_ = true;
     } else {
-        self->ledger_.note(reason ? reason : rd_kafka_err2str(static_cast<rd_kafka_resp_err_t>(error)));
+        const auto code = static_cast<rd_kafka_resp_err_t>(error);
+        self->note_trouble(code, reason ? reason : rd_kafka_err2str(code));
         return;
     }
     self->changed_.notify_all();
+}
+
+void KafkaProducer::note_trouble(rd_kafka_resp_err_t error, std::string_view reason) {
+    KafkaTrouble trouble = explain_kafka(error, reason, certificate_error_, address_, options_);
+    const auto now = std::chrono::steady_clock::now();
+    if (trouble.telling)
+        told_at_ = now;
+    else if (now - told_at_ < telling_holds)
+        return;
+    ledger_.note(std::move(trouble.words));
+}
+
+// OpenSSL has judged; this only listens.
+int KafkaProducer::on_certificate(rd_kafka_t*, const char*, int32_t, int* error, int, const char*, size_t, char* words,
+                                  size_t room, void* opaque) {
+    if (*error == X509_V_OK) return 1;
+    static_cast<KafkaProducer*>(opaque)->certificate_error_ = *error;
+    if (room > 0) words[0] = '\0';
+    return 0;
 }
 
 KafkaProducer::KafkaProducer(const Address& address, const Options& options, Ledger& ledger)
@@ -96,6 +121,7 @@ std::expected<KafkaHandle, std::string> KafkaProducer::make() {
     rd_kafka_conf_set_opaque(config->get(), this);
     rd_kafka_conf_set_dr_msg_cb(config->get(), on_delivery);
     rd_kafka_conf_set_error_cb(config->get(), on_error);
+    if (wants_tls(options_, address_)) rd_kafka_conf_set_ssl_cert_verify_cb(config->get(), on_certificate);
     rd_kafka_topic_conf_t* topic = rd_kafka_topic_conf_new();
     rd_kafka_topic_conf_set_partitioner_cb(topic, choose_partition);
     rd_kafka_conf_set_default_topic_conf(config->get(), topic);

@@ -5,6 +5,7 @@
 // the library, which never blocks.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -71,6 +72,10 @@ class KafkaProducer {
 
     static void on_delivery(rd_kafka_t* client, const rd_kafka_message_t* report, void* self);
     static void on_error(rd_kafka_t* client, int error, const char* reason, void* self);
+    static int on_certificate(rd_kafka_t* client, const char* broker, int32_t number, int* error, int depth, const char* der,
+                              size_t size, char* words, size_t room, void* self);
+    // With the lock held: what the library says, unless something that says more has been noted a moment ago.
+    void note_trouble(rd_kafka_resp_err_t error, std::string_view reason);
     static int32_t choose_partition(const rd_kafka_topic_t* topic, const void* key, size_t size, int32_t count, void*, void*);
 
     const Address address_;
@@ -82,7 +87,9 @@ class KafkaProducer {
     std::condition_variable changed_;
     KafkaHandle client_;
     bool down_ = true, fatal_ = false, tried_ = false, was_up_ = false;
-    std::map<std::string, std::deque<Queued>> held_;  // by topic, until it is known
+    std::atomic<int> certificate_error_ = 0;           // X509_V_ERR_…, of the last certificate that was not taken
+    std::chrono::steady_clock::time_point told_at_{};  // when a reason was noted that waiting will not mend
+    std::map<std::string, std::deque<Queued>> held_;   // by topic, until it is known
     struct Failed {
         Taken taken;
         bool refused;

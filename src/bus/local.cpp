@@ -127,10 +127,10 @@ class LocalBus : public Bus {
         return exchange_->put(bucket, key, value, expected);
     }
 
-    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key) override {
+    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key,
+                                            std::optional<uint64_t> expected) override {
         if (auto good = check_document(bucket, key, {}); !good) return good;
-        exchange_->remove(bucket, key);
-        return {};
+        return exchange_->remove(bucket, key, expected);
     }
 
     std::expected<Found, std::string> get(std::string_view bucket, std::string_view key) override {

@@ -68,6 +68,11 @@ void LocalExchange::publish(std::shared_ptr<const LocalMessage> message) {
     }
 }
 
+uint64_t LocalExchange::Bucket::revision_of(std::string_view key) const {
+    const auto it = documents.find(key);
+    return it == documents.end() || it->second.removed ? 0 : it->second.revision;
+}
+
 LocalExchange::Bucket& LocalExchange::bucket_named(std::string_view name) {
     auto it = buckets_.find(name);
     return it != buckets_.end() ? it->second : buckets_.emplace(name, Bucket{}).first->second;
@@ -124,19 +129,21 @@ std::expected<uint64_t, std::string> LocalExchange::put(std::string_view bucket,
                                                         std::optional<uint64_t> expected) {
     const std::lock_guard lock(documents_mutex_);
     Bucket& b = bucket_named(bucket);
-    if (expected) {
-        const auto it = b.documents.find(key);
-        const uint64_t now = it == b.documents.end() || it->second.removed ? 0 : it->second.revision;
-        if (now != *expected) return std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected));
-    }
+    const uint64_t now = b.revision_of(key);
+    if (expected && now != *expected)
+        return std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected));
     return set(bucket, b, key, value, false);
 }
 
-void LocalExchange::remove(std::string_view bucket, std::string_view key) {
+std::expected<void, std::string> LocalExchange::remove(std::string_view bucket, std::string_view key,
+                                                       std::optional<uint64_t> expected) {
     const std::lock_guard lock(documents_mutex_);
     Bucket& b = bucket_named(bucket);
-    const auto it = b.documents.find(key);
-    if (it != b.documents.end() && !it->second.removed) set(bucket, b, std::string(key), {}, true);
+    const uint64_t now = b.revision_of(key);
+    if (expected && now != *expected)
+        return std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected));
+    if (now != 0) set(bucket, b, std::string(key), {}, true);
+    return {};
 }
 
 Bus::Found LocalExchange::get(std::string_view bucket, std::string_view key) {

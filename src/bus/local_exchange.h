@@ -64,7 +64,7 @@ class LocalExchange {
 
     std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                              std::optional<uint64_t> expected);
-    void remove(std::string_view bucket, std::string_view key);
+    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key, std::optional<uint64_t> expected = {});
     Bus::Found get(std::string_view bucket, std::string_view key);
 
     // A watch's place in its bucket.
@@ -96,6 +96,7 @@ class LocalExchange {
     struct Bucket {
         uint64_t revision = 0;
         std::map<std::string, Kept, std::less<>> documents;  // removed ones too, until every watch has seen it
+        uint64_t revision_of(std::string_view key) const;    // 0: nothing is there
         std::map<uint64_t, std::string> changes;             // last revision of each key
         std::list<std::shared_ptr<Watch>> watches;
     };

@@ -51,9 +51,10 @@ class NatsBus : public Bus {
         return documents_->put(bucket, key, value, expected);
     }
 
-    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key) override {
+    std::expected<void, std::string> remove(std::string_view bucket, std::string_view key,
+                                            std::optional<uint64_t> expected) override {
         if (auto good = check_document(bucket, key, {}); !good) return good;
-        return documents_->remove(bucket, key);
+        return documents_->remove(bucket, key, expected);
     }
 
     std::expected<Found, std::string> get(std::string_view bucket, std::string_view key) override {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <random>
+#include <unordered_map>
 #include <utility>
 
 #include "bus/checks.h"
@@ -32,6 +33,21 @@ std::string without_login(std::string_view url) {
     return fmt::format("{}{}", url.substr(0, begin), url.substr(at + 1));
 }
 
+constexpr int64_t free_within = 1000;  // ms
+
+// The sessions that live. libnats may tell of an error, a missed heartbeat for instance, after it has told that the connection is
+// closed: a callback that finds no session here has nobody to tell. Never destroyed, as the library's threads outlive statics.
+struct Register {
+    std::mutex mutex;
+    std::unordered_map<uintptr_t, NatsConnection::Session*> living;
+    uintptr_t last = 0;
+};
+
+Register& sessions() {
+    static auto* const made = new Register;
+    return *made;
+}
+
 }  // namespace
 
 std::string nats_error(natsStatus status) {
@@ -44,59 +60,90 @@ std::string nats_error(natsStatus status) {
     return std::string(words.starts_with('(') && end != words.npos ? words.substr(end + 3) : words);
 }
 
+NatsConnection::Session::Session(NatsConnection& owner, uint64_t number) : owner_(owner), number_(number) {
+    Register& all = sessions();
+    const std::lock_guard lock(all.mutex);
+    place_ = ++all.last;
+    all.living[place_] = this;
+}
+
 NatsConnection::Session::~Session() {
-    if (!connection_) return;
-    natsConnection_Close(connection_);
-    {
-        // The last callback of a connection says that it is closed; until then they point here.
+    if (connection_) {
+        natsConnection_Close(connection_);
         std::unique_lock lock(mutex_);
         closed_changed_.wait(lock, [&] { return closed_; });
     }
+    {
+        Register& all = sessions();
+        const std::lock_guard lock(all.mutex);
+        all.living.erase(place_);
+    }
+    if (!connection_) return;
+    for (natsSubscription* s : unfreed_) natsSubscription_Destroy(s);
     if (jetstream_) jsCtx_Destroy(jetstream_);
     natsConnection_Destroy(connection_);
 }
 
+void NatsConnection::Session::let_go(natsSubscription* subscription) {
+    // The library (3.4) hands over what it has read without holding the subscription: to free one then is to let it write to what
+    // is somebody else's. It reads in order: with the answer to a question asked after the end, it is past it.
+    natsSubscription_Unsubscribe(subscription);
+    if (natsConnection_FlushTimeout(connection_, free_within) == NATS_OK) return natsSubscription_Destroy(subscription);
+    const std::lock_guard lock(mutex_);
+    unfreed_.push_back(subscription);
+}
+
+template <typename Tell>
+void NatsConnection::with_session(void* closure, const Tell& tell) {
+    Register& all = sessions();
+    const std::lock_guard lock(all.mutex);
+    const auto at = all.living.find(reinterpret_cast<uintptr_t>(closure));
+    if (at != all.living.end()) tell(*at->second);
+}
+
 void NatsConnection::on_closed(natsConnection*, void* closure) {
-    auto* session = static_cast<Session*>(closure);
-    NatsConnection& owner = session->owner_;
-    {
-        const std::lock_guard lock(owner.mutex_);
-        owner.lost_ |= owner.current_.get() == session;
-        owner.changed_.notify_all();
-    }
-    // After this the session may be gone, and the owner too.
-    const std::lock_guard lock(session->mutex_);
-    session->closed_ = true;
-    session->closed_changed_.notify_all();
+    with_session(closure, [](Session& session) {
+        {
+            const std::lock_guard lock(session.owner_.mutex_);
+            session.owner_.lost_ |= session.owner_.current_.get() == &session;
+            session.owner_.changed_.notify_all();
+        }
+        const std::lock_guard lock(session.mutex_);
+        session.closed_ = true;
+        session.closed_changed_.notify_all();
+    });
 }
 
 void NatsConnection::on_disconnected(natsConnection*, void* closure) {
-    auto* session = static_cast<Session*>(closure);
-    NatsConnection& owner = session->owner_;
-    const std::lock_guard lock(owner.mutex_);
-    owner.lost_ |= owner.current_.get() == session;
-    owner.changed_.notify_all();
+    with_session(closure, [](Session& session) {
+        const std::lock_guard lock(session.owner_.mutex_);
+        session.owner_.lost_ |= session.owner_.current_.get() == &session;
+        session.owner_.changed_.notify_all();
+    });
 }
 
 void NatsConnection::on_lame_duck(natsConnection*, void* closure) {
-    auto* session = static_cast<Session*>(closure);
-    NatsConnection& owner = session->owner_;
-    const std::lock_guard lock(owner.mutex_);
-    owner.lame_duck_ |= owner.current_.get() == session;
-    owner.changed_.notify_all();
+    with_session(closure, [](Session& session) {
+        const std::lock_guard lock(session.owner_.mutex_);
+        session.owner_.lame_duck_ |= session.owner_.current_.get() == &session;
+        session.owner_.changed_.notify_all();
+    });
 }
 
 void NatsConnection::on_error(natsConnection* connection, natsSubscription*, natsStatus status, void* closure) {
-    auto* session = static_cast<Session*>(closure);
+    with_session(closure, [&](Session& session) { session.failed(connection, status); });
+}
+
+void NatsConnection::Session::failed(natsConnection* connection, natsStatus status) {
     if (status == NATS_MISSED_HEARTBEAT || status == NATS_MISMATCH) {
-        session->missed_heartbeats_.fetch_add(1, std::memory_order_release);
+        missed_heartbeats_.fetch_add(1, std::memory_order_release);
         return;
     }
     if (status == NATS_SLOW_CONSUMER) return;  // counted where it is read
     // Each error's own words are this thread's last error; the connection has only the newest.
-    if (status == NATS_NOT_PERMITTED) session->denials_.refused(nats_error(status));
+    if (status == NATS_NOT_PERMITTED) denials_.refused(nats_error(status));
     const char* text = nullptr;
-    if (natsConnection_GetLastError(connection, &text) != NATS_OK && text && *text) session->owner_.ledger_.note(text);
+    if (natsConnection_GetLastError(connection, &text) != NATS_OK && text && *text) owner_.ledger_.note(text);
 }
 
 NatsConnection::NatsConnection(const Address& address, const Options& options, Ledger& ledger)
@@ -197,10 +244,10 @@ std::expected<NatsConnection::SessionPtr, std::string> NatsConnection::open(uint
     for (const std::string& s : servers_) urls.push_back(s.c_str());
     for (const std::string& s : learned_) urls.push_back(s.c_str());
     natsStatus s = natsOptions_SetServers(options_, urls.data(), static_cast<int>(urls.size()));
-    if (s == NATS_OK) s = natsOptions_SetClosedCB(options_, on_closed, session.get());
-    if (s == NATS_OK) s = natsOptions_SetDisconnectedCB(options_, on_disconnected, session.get());
-    if (s == NATS_OK) s = natsOptions_SetLameDuckModeCB(options_, on_lame_duck, session.get());
-    if (s == NATS_OK) s = natsOptions_SetErrorHandler(options_, on_error, session.get());
+    if (s == NATS_OK) s = natsOptions_SetClosedCB(options_, on_closed, session->closure());
+    if (s == NATS_OK) s = natsOptions_SetDisconnectedCB(options_, on_disconnected, session->closure());
+    if (s == NATS_OK) s = natsOptions_SetLameDuckModeCB(options_, on_lame_duck, session->closure());
+    if (s == NATS_OK) s = natsOptions_SetErrorHandler(options_, on_error, session->closure());
     if (s == NATS_OK) s = natsConnection_Connect(&session->connection_, options_);
     if (s != NATS_OK) {
         session->connection_ = nullptr;

@@ -30,7 +30,7 @@ class NatsConnection {
     // One TCP connection, from its beginning to its end.
     class Session {
      public:
-        Session(NatsConnection& owner, uint64_t number) : owner_(owner), number_(number) {}
+        Session(NatsConnection& owner, uint64_t number);
         ~Session();
 
         natsConnection* connection() const { return connection_; }
@@ -41,11 +41,18 @@ class NatsConnection {
         uint64_t missed_heartbeats() const { return missed_heartbeats_.load(std::memory_order_acquire); }
         size_t servers() const { return servers_; }  // of the cluster, as known when this began
         NatsDenials& denials() { return denials_; }
+        // Ends a subscription of this connection and frees it, when the library's reading thread is past it. Waits for a round
+        // trip.
+        void let_go(natsSubscription* subscription);
 
      private:
         friend class NatsConnection;
+        void failed(natsConnection* connection, natsStatus status);
+        void* closure() const { return reinterpret_cast<void*>(place_); }
+
         NatsConnection& owner_;
         const uint64_t number_;
+        uintptr_t place_ = 0;  // in the register
         natsConnection* connection_ = nullptr;
         jsCtx* jetstream_ = nullptr;
         size_t servers_ = 1;
@@ -54,6 +61,7 @@ class NatsConnection {
         std::mutex mutex_;
         std::condition_variable closed_changed_;
         bool closed_ = false;
+        std::vector<natsSubscription*> unfreed_;  // no round trip was possible: they are freed with the connection
     };
     using SessionPtr = std::shared_ptr<Session>;
 
@@ -76,7 +84,9 @@ class NatsConnection {
     void retire();
     void learn_servers(natsConnection* connection);
 
-    // libnats's threads. The closure is a Session.
+    // libnats's threads. The closure is a Session's place in the register of those that live.
+    template <typename Tell>
+    static void with_session(void* closure, const Tell& tell);
     static void on_closed(natsConnection* connection, void* closure);
     static void on_disconnected(natsConnection* connection, void* closure);
     static void on_lame_duck(natsConnection* connection, void* closure);

@@ -51,7 +51,7 @@ Checked NatsDocuments::insist(std::string_view bucket, const Attempt& attempt) {
             break;
         }
         if (const Store kv = store(*session, bucket, error)) {
-            if (auto done = attempt(kv.get(), error)) return *done;
+            if (auto done = attempt(kv.get(), session->jetstream(), error)) return *done;
             forget(bucket);  // it may have been deleted, or its leader is gone
         }
         std::this_thread::sleep_for(std::min(try_again, left(deadline)));
@@ -64,7 +64,7 @@ std::expected<uint64_t, std::string> NatsDocuments::put(std::string_view bucket,
     const std::string name = nats_key(key);
     const int size = static_cast<int>(value.size());
     uint64_t revision = 0;
-    const auto attempt = [&](kvStore* kv, std::string& error) -> std::optional<Checked> {
+    const auto attempt = [&](kvStore* kv, jsCtx*, std::string& error) -> std::optional<Checked> {
         natsStatus s;
         if (!expected) {
             s = kvStore_Put(&revision, kv, name.c_str(), value.data(), size);
@@ -96,20 +96,45 @@ std::expected<uint64_t, std::string> NatsDocuments::put(std::string_view bucket,
     return revision;
 }
 
-Checked NatsDocuments::remove(std::string_view bucket, std::string_view key) {
-    const std::string name = nats_key(key);
-    return insist(bucket, [&](kvStore* kv, std::string& error) -> std::optional<Checked> {
-        const natsStatus s = kvStore_Delete(kv, name.c_str());
+namespace {
+
+// What kvStore_Delete() publishes, but for one revision alone.
+natsStatus delete_revision(jsCtx* jetstream, const std::string& subject, uint64_t revision) {
+    natsMsg* made = nullptr;
+    natsStatus s = natsMsg_Create(&made, subject.c_str(), nullptr, nullptr, 0);
+    const NatsOwned<natsMsg> message(made);
+    if (s == NATS_OK) s = natsMsgHeader_Set(made, "KV-Operation", "DEL");
+    jsPubOptions options;
+    jsPubOptions_Init(&options);
+    options.ExpectLastSubjectSeq = revision;
+    return s == NATS_OK ? js_PublishMsg(nullptr, jetstream, made, &options, nullptr) : s;
+}
+
+}  // namespace
+
+Checked NatsDocuments::remove(std::string_view bucket, std::string_view key, std::optional<uint64_t> expected) {
+    const std::string name = nats_key(key), subject = fmt::format("$KV.{}.{}", bucket, name);
+    return insist(bucket, [&](kvStore* kv, jsCtx* jetstream, std::string& error) -> std::optional<Checked> {
+        natsStatus s = expected ? delete_revision(jetstream, subject, *expected) : kvStore_Delete(kv, name.c_str());
         if (s == NATS_OK) return Checked{};
         error = nats_error(s);
-        return std::nullopt;
+        if (!expected) return std::nullopt;
+        // Refused, or the answer was lost: what is there tells.
+        kvEntry* raw = nullptr;
+        s = kvStore_Get(&raw, kv, name.c_str());
+        const NatsOwned<kvEntry> entry(raw);
+        if (s != NATS_OK && s != NATS_NOT_FOUND) return std::nullopt;
+        const uint64_t now = entry ? kvEntry_Revision(entry.get()) : 0;
+        if (now == *expected) return std::nullopt;
+        if (now == 0 && error.find("wrong last sequence") == error.npos) return Checked{};
+        return Checked(std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected)));
     });
 }
 
 std::expected<Bus::Found, std::string> NatsDocuments::get(std::string_view bucket, std::string_view key) {
     const std::string name = nats_key(key);
     Bus::Found found;
-    const auto attempt = [&](kvStore* kv, std::string& error) -> std::optional<Checked> {
+    const auto attempt = [&](kvStore* kv, jsCtx*, std::string& error) -> std::optional<Checked> {
         kvEntry* raw = nullptr;
         const natsStatus s = kvStore_Get(&raw, kv, name.c_str());
         const NatsOwned<kvEntry> entry(raw);

@@ -27,7 +27,7 @@ class NatsDocuments {
 
     std::expected<uint64_t, std::string> put(std::string_view bucket, std::string_view key, std::string_view value,
                                              std::optional<uint64_t> expected);
-    Checked remove(std::string_view bucket, std::string_view key);
+    Checked remove(std::string_view bucket, std::string_view key, std::optional<uint64_t> expected);
     std::expected<Bus::Found, std::string> get(std::string_view bucket, std::string_view key);
     std::shared_ptr<Worker> watch(std::string bucket, OnDocument handler);
 
@@ -36,7 +36,7 @@ class NatsDocuments {
     Store store(const NatsConnection::Session& session, std::string_view bucket, std::string& error);
     void forget(std::string_view bucket);
     // Tries until it is done (or refused for good), or the time is over. Nothing means "not now", and `error` says why.
-    using Attempt = std::function<std::optional<Checked>(kvStore* store, std::string& error)>;
+    using Attempt = std::function<std::optional<Checked>(kvStore* store, jsCtx* jetstream, std::string& error)>;
     Checked insist(std::string_view bucket, const Attempt& attempt);
 
     NatsConnection& connection_;

@@ -37,7 +37,8 @@ NatsDurable::NatsDurable(NatsConnection& connection, Ledger& ledger, unsigned re
 NatsDurable::~NatsDurable() {
     publisher_.end();
     reader_.end();
-    if (reading_subscription_) natsSubscription_Destroy(reading_subscription_);
+    if (reading_subscription_) reading_->let_go(reading_subscription_);
+    reading_.reset();
     give_up(false);
     for (const Queued& q : queued_) ledger_.settle(q.taken, false);
 }
@@ -103,11 +104,15 @@ bool NatsDurable::follow_session() {
     natsSubscription_SetPendingLimits(subscription, -1, -1);  // bounded by what waits for an answer
     session_ = now;
     acks_.end_this();  // the one before, whose connection may be open yet
-    const std::lock_guard lock(mutex_);
-    if (reading_subscription_) natsSubscription_Destroy(reading_subscription_);
-    reading_ = now;
-    reading_subscription_ = subscription;
-    inbox_changed_.notify_all();
+    natsSubscription* unread;
+    NatsConnection::SessionPtr of;
+    {
+        const std::lock_guard lock(mutex_);
+        unread = std::exchange(reading_subscription_, subscription);
+        of = std::exchange(reading_, now);
+        inbox_changed_.notify_all();
+    }
+    if (unread) of->let_go(unread);
     return true;
 }
 

@@ -31,7 +31,7 @@ void NatsInlet::close() {
         old = std::exchange(subscription_, nullptr);
         session.swap(session_);
     }
-    if (old) natsSubscription_Destroy(old);
+    if (old) session->let_go(old);
 }
 
 void NatsInlet::end_this() {

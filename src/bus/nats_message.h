@@ -14,7 +14,6 @@ namespace cvf::bus {
 
 struct NatsFree {
     void operator()(natsMsg* m) const { natsMsg_Destroy(m); }
-    void operator()(natsSubscription* s) const { natsSubscription_Destroy(s); }
     void operator()(kvStore* k) const { kvStore_Destroy(k); }
     void operator()(kvEntry* e) const { kvEntry_Destroy(e); }
     void operator()(jsStreamInfo* i) const { jsStreamInfo_Destroy(i); }

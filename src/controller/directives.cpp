@@ -78,9 +78,7 @@ class Mirror final : public Directives {
                 await(*put);
                 return Applied{applied.change, std::move(stored)};
             }
-            if (!bus_.state().connected) return std::unexpected(Refusal{503, put.error(), {}});
-            await(revision + 1, std::chrono::milliseconds(200));
-            if (attempt == 4) return std::unexpected(Refusal{503, put.error(), {}});
+            if (!changes(key, revision)) return std::unexpected(Refusal{503, put.error(), {}});
         }
         return std::unexpected(Refusal{409, fmt::format("{} is being changed by others; try again", key), {}});
     }
@@ -92,13 +90,16 @@ class Mirror final : public Directives {
         auto there = find(kind, name);
         if (!there) return std::unexpected(Refusal{404, fmt::format("there is no {}", key), {}});
         if (expected && *expected != there->revision) return std::unexpected(gone(key, *expected, there->revision));
-        if (const auto removed = bus_.remove(bus::bucket::directives, key); !removed)
-            return std::unexpected(Refusal{503, removed.error(), {}});
+        if (const auto removed = bus_.remove(bus::bucket::directives, key, expected); !removed) {
+            if (!expected || !changes(key, *expected)) return std::unexpected(Refusal{503, removed.error(), {}});
+            const auto now = find(kind, name);
+            return std::unexpected(gone(key, *expected, now ? now->revision : 0));
+        }
         audit_.note({0, who, "delete", key, there->directive.metadata.generation, "deleted", {}});
         {
             // Who deletes and then lists does not see it any more; another of its name may be there by then.
             std::unique_lock lock(mutex_);
-            seen_.wait_for(lock, std::chrono::milliseconds(2000), [&] {
+            seen_.wait_for(lock, told_within, [&] {
                 const auto at = all_.find(key);
                 return at == all_.end() || at->second.revision > there->revision;
             });
@@ -118,10 +119,22 @@ class Mirror final : public Directives {
         audit_.note({0, who, std::move(action), key, 0, "refused", std::move(reason)});
     }
 
+    static constexpr std::chrono::milliseconds told_within{2000};
+
     // Until the mirror has seen this revision: who applies and then lists sees what he applied.
-    void await(uint64_t revision, std::chrono::milliseconds most = std::chrono::milliseconds(2000)) {
+    void await(uint64_t revision) {
         std::unique_lock lock(mutex_);
-        seen_.wait_for(lock, most, [&] { return revision_ >= revision; });
+        seen_.wait_for(lock, told_within, [&] { return revision_ >= revision; });
+    }
+
+    // Waits until the mirror has another revision of it than this one (0: none); false: it was not that which stood in the way.
+    bool changes(const std::string& key, uint64_t revision) {
+        if (!bus_.state().connected) return false;
+        std::unique_lock lock(mutex_);
+        return seen_.wait_for(lock, told_within, [&] {
+            const auto at = all_.find(key);
+            return (at == all_.end() ? 0 : at->second.revision) != revision;
+        });
     }
 
     void told(const bus::Document* document) {

@@ -53,9 +53,8 @@ std::string Progress::line(uint64_t total, uint64_t bytes, uint64_t records, std
     return out;
 }
 
-void Progress::update(uint64_t bytes, uint64_t records) {
+void Progress::update(uint64_t bytes, uint64_t records, Time now) {
     if (!active_) return;
-    const auto now = std::chrono::steady_clock::now();
     if (now - last_ < interval) return;
     last_ = now;
     // The last column stays free: writing there makes some terminals wrap.

@@ -20,8 +20,9 @@ class Progress {
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
 
-    // Totals since the start.
-    void update(uint64_t bytes, uint64_t records);
+    using Time = std::chrono::steady_clock::time_point;
+    // Totals since the start. `now` is for tests.
+    void update(uint64_t bytes, uint64_t records, Time now = std::chrono::steady_clock::now());
     // Takes the line away: at the end, and before something else is said on the terminal.
     void clear();
 
@@ -33,8 +34,8 @@ class Progress {
     const int fd_;
     const bool active_;
     bool shown_ = false;
-    const std::chrono::steady_clock::time_point start_;
-    std::chrono::steady_clock::time_point last_;
+    const Time start_;
+    Time last_;
 };
 
 }  // namespace cvf::sink

@@ -304,6 +304,23 @@ TEST_P(Contract, put_with_an_expected_revision_replaces_only_that) {
     EXPECT_GT(*again, *next);
 }
 
+TEST_P(Contract, remove_with_an_expected_revision_removes_only_that) {
+    auto bus = connect();
+    auto made = bus->put(bucket(), "a", "1");
+    ASSERT_TRUE(made) << made.error();
+    auto next = bus->put(bucket(), "a", "2");
+    ASSERT_TRUE(next) << next.error();
+    auto stale = bus->remove(bucket(), "a", *made);
+    ASSERT_FALSE(stale);
+    EXPECT_NE(stale.error().find(fmt::format("is at revision {}, not {}", *next, *made)), std::string::npos) << stale.error();
+    auto gone = bus->remove(bucket(), "a", *next);
+    ASSERT_TRUE(gone) << gone.error();
+    EXPECT_FALSE(bus->remove(bucket(), "a", *next));
+    auto again = bus->put(bucket(), "a", "3", 0);
+    ASSERT_TRUE(again) << again.error();
+    EXPECT_GT(*again, *next);
+}
+
 TEST_P(Contract, of_two_writers_that_expect_the_same_revision_one_wins) {
     auto a = connect(), b = connect();
     auto base = a->put(bucket(), "k", "0");

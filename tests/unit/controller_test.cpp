@@ -1,8 +1,10 @@
 // The controller over the in-process bus: desired state, nodes, audit, foreign directives, gaps.
 #include "controller/controller.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <ctime>
 #include <mutex>
 #include <thread>
@@ -88,6 +90,41 @@ TEST_F(ControllerTest, who_expects_an_old_revision_is_refused) {
     const auto absent = controller_->directives().apply(metadata("b"), who_, false, 7);
     ASSERT_FALSE(absent);
     EXPECT_EQ(absent.error().status, 409u);
+    const auto deleted = controller_->directives().remove(directive::Kind::metadata, "a", who_, first->stored.revision);
+    ASSERT_FALSE(deleted);
+    EXPECT_EQ(deleted.error().status, 409u);
+    EXPECT_TRUE(controller_->directives().find(directive::Kind::metadata, "a"));
+}
+
+TEST_F(ControllerTest, controllers_that_change_one_directive_at_once_all_come_through_or_are_told_to_try_again) {
+    auto bus = connect();
+    auto second = Controller::open({}, *bus);
+    ASSERT_TRUE(second);
+    ASSERT_TRUE(until([&] { return (*second)->directives().ready() && controller_->directives().ready(); }));
+    std::atomic<int> stored{0}, other{0};
+    const auto work = [&](Directives& all, int from) {
+        for (int i = 0; i < 50; i++) {
+            const auto applied = all.apply(metadata("a", fmt::format("source.port > {}", from + i)), who_, false);
+            if (applied)
+                stored++;
+            else if (applied.error().status != 409)
+                other++;
+            if (const auto now = all.find(directive::Kind::metadata, "a"); now && i % 10 == 9) {
+                const auto removed = all.remove(directive::Kind::metadata, "a", who_, now->revision);
+                if (!removed && removed.error().status != 409 && removed.error().status != 404) other++;
+            }
+        }
+    };
+    std::thread one([&] { work(controller_->directives(), 1000); });
+    work((*second)->directives(), 5000);
+    one.join();
+    EXPECT_EQ(other, 0);
+    EXPECT_GE(stored, 50);
+    ASSERT_TRUE(until([&] {
+        const auto a = controller_->directives().find(directive::Kind::metadata, "a");
+        const auto b = (*second)->directives().find(directive::Kind::metadata, "a");
+        return a.has_value() == b.has_value() && (!a || a->revision == b->revision);
+    }));
 }
 
 TEST_F(ControllerTest, an_invalid_directive_is_refused_with_the_place_and_noted) {

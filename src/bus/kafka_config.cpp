@@ -50,7 +50,6 @@ std::expected<KafkaOwned<rd_kafka_conf_t>, std::string> kafka_config(const Addre
         {"reconnect.backoff.max.ms", milliseconds(options.reconnect_wait * 10)},
         {"socket.keepalive.enable", "true"},
         {"socket.timeout.ms", "10000"},
-        {"log.connection.close", "false"},
         {"topic.metadata.refresh.interval.ms", "30000"},
     };
     if (login) {

@@ -85,6 +85,10 @@ void KafkaProducer::on_error(rd_kafka_t* client, int error, const char* reason, 
 }
 
 void KafkaProducer::note_trouble(rd_kafka_resp_err_t error, std::string_view reason) {
+    // Brokers end connections that are idle, and that is no trouble.
+    if (error == RD_KAFKA_RESP_ERR__TRANSPORT && reason.find("Disconnected") != reason.npos &&
+        reason.find("ApiVersion") == reason.npos)
+        return;
     KafkaTrouble trouble = explain_kafka(error, reason, certificate_error_, address_, options_);
     const auto now = std::chrono::steady_clock::now();
     if (trouble.telling)
@@ -315,7 +319,10 @@ void KafkaProducer::probe(Worker& worker) {
     } else {
         // An error of login or TLS has been noted with its reason; a time-out would only hide it.
         const bool vague = error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__TIMED_OUT;
-        const std::string words = fmt::format("{}: {}", fmt::join(address_.servers, ", "), rd_kafka_err2str(error));
+        std::string words = fmt::format("{}: {}", fmt::join(address_.servers, ", "), rd_kafka_err2str(error));
+        // A broker that wants a login just hangs up when it is asked without.
+        if (vague && address_.user.empty() && !wants_tls(options_, address_))
+            words += "; if the broker wants a login, give --bus-user and --bus-password-file; if TLS, write kafka+tls://";
         ledger_.disconnected(vague && !ledger_.state().last_error.empty() ? std::string() : words);
     }
     {

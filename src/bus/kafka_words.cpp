@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <openssl/x509_vfy.h>
 
+#include "bus/checks.h"
+
 namespace cvf::bus {
 
 namespace {
+
+constexpr int good_scram = 0x020601ff;
 
 bool has(std::string_view text, std::string_view part) {
     return text.find(part) != text.npos;
@@ -78,6 +82,15 @@ KafkaTrouble explain_kafka(rd_kafka_resp_err_t error, std::string_view reason, i
             return say(fmt::format("the broker has no logins by {}, but by {}: choose one with --bus-sasl", mechanism,
                                    words.substr(known + 22)));
         }
+        // RFC 5802 section 5.1: librdkafka before 2.6.1 does not send the nonce as it should, and Kafka 4 minds.
+        if (mechanism != "PLAIN" && rd_kafka_version() < good_scram) {
+            return say(
+                fmt::format("the broker refuses the login of \"{}\" by {}: check --bus-user and --bus-password-file. Kafka 4 "
+                            "refuses it always, "
+                            "for librdkafka {} here has a fault (2.6.1 has not): with such a broker use --bus-sasl PLAIN over "
+                            "TLS, or a certificate",
+                            address.user, mechanism, rd_kafka_version_str()));
+        }
         return say(
             fmt::format("the broker refuses the login of \"{}\" by {}: check --bus-user and --bus-password-file, and whether "
                         "the broker knows this user by {}",
@@ -92,6 +105,16 @@ KafkaTrouble explain_kafka(rd_kafka_resp_err_t error, std::string_view reason, i
                 : fmt::format("the broker does not take the certificate in {}: give one with --bus-cert and --bus-key from an "
                               "authority that it trusts",
                               options.cert_file));
+    }
+    // Who hangs up at the first word expects another: TLS, or a login.
+    if (error == RD_KAFKA_RESP_ERR__SSL &&
+        (has(words, "unexpected eof") || has(words, "PLAINTEXT") || has(words, "wrong version")))
+        return say("the broker speaks no TLS at this port: name its port for TLS, or write kafka:// and give no --bus-ca");
+    if (has(words, "ApiVersion")) {
+        const bool tls = wants_tls(options, address);
+        return say(
+            fmt::format("the broker hangs up at the first word: it may want {}{}", tls ? "" : "TLS (write kafka+tls://) or ",
+                        address.user.empty() ? "a login (give --bus-user and --bus-password-file)" : "another way to log in"));
     }
     return say(std::string(words), false);
 }

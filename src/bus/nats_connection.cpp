@@ -35,7 +35,7 @@ std::string without_login(std::string_view url) {
 
 constexpr int64_t free_within = 1000;  // ms
 
-// The sessions that live. libnats may tell of an error, a missed heartbeat for instance, after it has told that the connection is
+// The sessions that live. libnats may tell of an error after it has told that the connection is
 // closed: a callback that finds no session here has nobody to tell. Never destroyed, as the library's threads outlive statics.
 struct Register {
     std::mutex mutex;
@@ -135,10 +135,6 @@ void NatsConnection::on_error(natsConnection* connection, natsSubscription*, nat
 }
 
 void NatsConnection::Session::failed(natsConnection* connection, natsStatus status) {
-    if (status == NATS_MISSED_HEARTBEAT || status == NATS_MISMATCH) {
-        missed_heartbeats_.fetch_add(1, std::memory_order_release);
-        return;
-    }
     if (status == NATS_SLOW_CONSUMER) return;  // counted where it is read
     // Each error's own words are this thread's last error; the connection has only the newest.
     if (status == NATS_NOT_PERMITTED) denials_.refused(nats_error(status));

@@ -37,8 +37,6 @@ class NatsConnection {
         jsCtx* jetstream() const { return jetstream_; }
         uint64_t number() const { return number_; }  // from 1; each connection has its own
         bool open() const { return connection_ && !natsConnection_IsClosed(connection_); }
-        // How often a consumer's heartbeat was missed: who watches begins anew.
-        uint64_t missed_heartbeats() const { return missed_heartbeats_.load(std::memory_order_acquire); }
         size_t servers() const { return servers_; }  // of the cluster, as known when this began
         NatsDenials& denials() { return denials_; }
         // Ends a subscription of this connection and frees it, when the library's reading thread is past it. Waits for a round
@@ -56,7 +54,6 @@ class NatsConnection {
         natsConnection* connection_ = nullptr;
         jsCtx* jetstream_ = nullptr;
         size_t servers_ = 1;
-        std::atomic<uint64_t> missed_heartbeats_{0};
         NatsDenials denials_;
         std::mutex mutex_;
         std::condition_variable closed_changed_;

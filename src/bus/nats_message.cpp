@@ -1,5 +1,7 @@
 #include "bus/nats_message.h"
 
+#include <array>
+#include <charconv>
 #include <cstdlib>
 
 namespace cvf::bus {
@@ -35,6 +37,30 @@ bool handle_nats(natsMsg* message, const OnMessage& handler) {
     handler(arrived);
     std::free(keys);
     return !untaken;
+}
+
+std::optional<NatsDelivery> nats_delivery(std::string_view reply) {
+    constexpr size_t most = 12;
+    std::array<std::string_view, most> tokens;
+    size_t count = 0;
+    for (; count < most; count++) {
+        const size_t dot = reply.find('.');
+        tokens[count] = reply.substr(0, dot);
+        if (dot == reply.npos) break;
+        reply.remove_prefix(dot + 1);
+    }
+    count++;
+    if (count < 9 || count == 10 || tokens[0] != "$JS" || tokens[1] != "ACK") return std::nullopt;
+    const size_t first = count == 9 ? 5 : 7;
+    const auto number = [&](size_t at, uint64_t& into) {
+        const std::string_view text = tokens[at];
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), into);
+        return error == std::errc{} && end == text.data() + text.size();
+    };
+    NatsDelivery out{};
+    if (!number(first, out.stream_sequence) || !number(first + 1, out.consumer_sequence) || !number(first + 3, out.pending))
+        return std::nullopt;
+    return out;
 }
 
 std::string_view nats_header(natsMsg* message, const char* name) {

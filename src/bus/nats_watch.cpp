@@ -14,8 +14,10 @@ namespace cvf::bus {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_again{1000}, later{250};
-constexpr int64_t heartbeat = 1'000'000'000, forgotten_after = 30'000'000'000;  // ns
+constexpr int64_t heartbeat = 2'000'000'000, forgotten_after = 30'000'000'000;  // ns
+constexpr std::chrono::seconds silent_for{8};                                   // then the consumer is gone
 
 class Watch {
  public:
@@ -31,12 +33,10 @@ class Watch {
         while (!worker.stopping()) {
             const auto session = connection_.wait(look_again * 10, 0, &worker);
             if (!session) continue;
-            if (!begin(session)) {
-                worker.sleep(later);
-                continue;
-            }
-            follow(worker);
-            inlet_.close();
+            const bool begun = begin(session);
+            if (begun) follow(worker);
+            end(*session);
+            if (!begun) worker.sleep(later);
         }
     }
 
@@ -53,35 +53,35 @@ class Watch {
             ledger_.note(error);
             return false;
         }
-        misses_ = session->missed_heartbeats();
         next_ = 1;
         seen_.clear();
-        jsSubOptions options;
-        jsSubOptions_Init(&options);
-        const std::string stream = "KV_" + bucket_, subject = prefix_ + ">";
-        options.Stream = stream.c_str();
-        options.Config.DeliverPolicy = js_DeliverLastPerSubject;
-        options.Config.AckPolicy = js_AckNone;
-        options.Config.FlowControl = true;
-        options.Config.Heartbeat = heartbeat;
-        options.Config.InactiveThreshold = forgotten_after;
-        options.Config.MemoryStorage = true;
-        options.Config.Replicas = 1;
+        // Not js_SubscribeSync(): where JetStream answers late, that one frees its subscription with messages on their way to it.
+        natsInbox* raw_inbox = nullptr;
+        if (natsInbox_Create(&raw_inbox) != NATS_OK) return false;
+        const std::string inbox(raw_inbox), subject = prefix_ + ">";
+        natsInbox_Destroy(raw_inbox);
         natsSubscription* made = nullptr;
-        natsStatus s = js_SubscribeSync(&made, session->jetstream(), subject.c_str(), nullptr, &options, nullptr);
+        if (natsConnection_SubscribeSync(&made, session->connection(), inbox.c_str()) != NATS_OK) return false;
+        natsSubscription_SetPendingLimits(made, -1, 64 * 1024 * 1024);
+        inlet_.set(session, made);
+        jsConsumerConfig config;
+        jsConsumerConfig_Init(&config);
+        config.DeliverSubject = inbox.c_str();
+        config.FilterSubject = subject.c_str();
+        config.DeliverPolicy = js_DeliverLastPerSubject;
+        config.AckPolicy = js_AckNone;
+        config.Heartbeat = heartbeat;
+        config.InactiveThreshold = forgotten_after;
+        config.MemoryStorage = true;
+        config.Replicas = 1;
+        jsConsumerInfo* raw = nullptr;
+        const natsStatus s = js_AddConsumer(&raw, session->jetstream(), ("KV_" + bucket_).c_str(), &config, nullptr, nullptr);
+        const NatsOwned<jsConsumerInfo> info(raw);
         if (s != NATS_OK) {
             ledger_.note(fmt::format("{}: {}", bucket_, nats_error(s)));
             return false;
         }
-        inlet_.set(session, made);
-        natsSubscription_SetPendingLimits(made, -1, 64 * 1024 * 1024);
-        jsConsumerInfo* raw = nullptr;
-        s = natsSubscription_GetConsumerInfo(&raw, made, nullptr, nullptr);
-        const NatsOwned<jsConsumerInfo> info(raw);
-        if (s != NATS_OK) {
-            inlet_.close();
-            return false;
-        }
+        consumer_ = info->Name;
         syncing_ = true;
         // Delivered ones stand in the inlet already, the last of them with nothing pending behind it.
         if (info->NumPending == 0 && info->Delivered.Consumer == 0) finish();
@@ -89,21 +89,37 @@ class Watch {
     }
 
     void follow(Worker& worker) {
+        auto heard = Clock::now();
         while (!worker.stopping()) {
             NatsOwned<natsMsg> message;
             const natsStatus s = inlet_.next(message, look_again);
-            if (inlet_.session()->missed_heartbeats() != misses_) return;
             if (s == NATS_TIMEOUT) {
-                if (connection_.current() != inlet_.session()) return;
+                if (connection_.current() != inlet_.session() || Clock::now() - heard > silent_for) return;
                 continue;
             }
             if (s != NATS_OK) return;
-            jsMsgMetaData* raw = nullptr;
-            if (natsMsg_GetMetaData(&raw, message.get()) != NATS_OK) continue;
-            const NatsOwned<jsMsgMetaData> about(raw);
-            if (about->Sequence.Consumer != next_++) return;  // a hole
-            tell(message.get(), about->Sequence.Stream);
-            if (syncing_ && about->NumPending == 0) finish();
+            heard = Clock::now();
+            if (!nats_header(message.get(), "Status").empty()) {
+                // A heartbeat tells what came last.
+                const std::string_view last = nats_header(message.get(), "Nats-Last-Consumer");
+                if (!last.empty() && last != std::to_string(next_ - 1)) return;
+                continue;
+            }
+            const char* const reply = natsMsg_GetReply(message.get());
+            const auto about = reply ? nats_delivery(reply) : std::nullopt;
+            if (!about) continue;
+            if (about->consumer_sequence != next_++) return;  // a hole
+            tell(message.get(), about->stream_sequence);
+            if (syncing_ && about->pending == 0) finish();
+        }
+    }
+
+    void end(const NatsConnection::Session& session) {
+        inlet_.close();
+        // The server forgets it by itself, too, but later.
+        if (!consumer_.empty()) {
+            const std::string subject = fmt::format("$JS.API.CONSUMER.DELETE.KV_{}.{}", bucket_, std::exchange(consumer_, {}));
+            natsConnection_PublishString(session.connection(), subject.c_str(), "");
         }
     }
 
@@ -155,7 +171,8 @@ class Watch {
     const std::string bucket_, prefix_;
     const OnDocument handler_;
     NatsInlet inlet_;
-    uint64_t misses_ = 0, next_ = 1, last_ = 0;
+    std::string consumer_;  // its name at the server
+    uint64_t next_ = 1, last_ = 0;
     bool syncing_ = true, caught_up_ = false;
     std::map<std::string, uint64_t, std::less<>> known_;  // the revision told of each key
     std::set<std::string, std::less<>> seen_;             // since this consumer began

@@ -24,7 +24,7 @@ ones that the program uses (`src/bus/subjects.cpp`), and a test compares them.
 | `local:` or `local:NAME` | in this process; needs nothing installed; the default of `cvf up` |
 | `nats://HOST:4222` | NATS; several servers separated by commas; `user:password@` or `token@` before the host |
 | `tls://HOST:4222` | NATS with TLS; also when `nats://` is given certificates |
-| `kafka://HOST:9092` | Kafka; with `user:password@` SASL (SCRAM-SHA-512; SCRAM-SHA-256 and PLAIN as an option) |
+| `kafka://HOST:9092` | Kafka; with `user:password@` SASL: SCRAM-SHA-512, or with `--bus-sasl` SCRAM-SHA-256 and PLAIN (with Kafka 4 SCRAM needs librdkafka 2.6.1) |
 | `kafka+tls://HOST:9093` | Kafka with TLS |
 
 A server's certificate must come from the given authority (else the system's) and bear the name in the URL. In user, password and token,

@@ -75,7 +75,7 @@ static __always_inline void established(struct bpf_sock_ops* ctx, bool server) {
         adopt(sk, s);
         return;
     }
-    s->known[0] = s->known[1] = control.payload;
+    s->ways[0].known = s->ways[1].known = control.payload;
     s->ways[0].next = isn_in + 1;
     s->ways[1].next = isn_out + 1;
     adopt(sk, s);
@@ -132,11 +132,7 @@ static __always_inline struct state* own_now(struct bpf_sock_ops* ctx) {
         s->netns = tp ? netns_of_tcp(tp) : 0;
     }
     bool news = own(s, false);
-    if (!(s->flags & CVF_S_MET)) {
-        s->owner.changes = 0;
-    } else if (news) {
-        tell_owner(s, s->cookie, bpf_ktime_get_ns()); /* connected before, by another process */
-    }
+    if (news && s->flags & CVF_S_MET) tell_owner(s, s->cookie, bpf_ktime_get_ns()); /* connected before, by another process */
     return s;
 }
 

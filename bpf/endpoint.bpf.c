@@ -85,8 +85,8 @@ SEC("cgroup/sock_release")
 int cvf_sock_release(struct bpf_sock* sk) {
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
     if (!s || !(s->flags & (CVF_S_MET | CVF_S_PEERS)) || s->flags & CVF_S_CLOSED) return 1;
-    /* Accepted and never read: the owner is who closes it. */
-    if (!s->owner.pid && own(s, true)) tell_owner(s, s->cookie, bpf_ktime_get_ns());
+    /* Accepted and never read: the owner is who closes it, unless that is left to a thread of the kernel. */
+    if (!s->owner.pid && own(s, false)) tell_owner(s, s->cookie, bpf_ktime_get_ns());
     if (s->flags & CVF_S_TCP) return 1;
     set(s, CVF_S_CLOSED);
     struct room room;

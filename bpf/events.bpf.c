@@ -6,6 +6,7 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 subtree = 0;         /* 1: only sockets that the endpoint tap knows */
+const volatile __u32 watch_self = 0;      /* 1: the agent's own sockets, too */
 const volatile __u32 drops_second = 100;  /* drop events a second and CPU */
 const volatile __u32 overflow_reason = 0; /* skb_drop_reason of a full accept queue, where the kernel tells one */
 
@@ -13,13 +14,18 @@ const volatile __u32 last_unsaid =
     2; /* NOT_SPECIFIED, which is 1 on 6.1: up to it the reasons say that nothing was dropped, or not why */
 const volatile __u32 quiet_reason = 0; /* QUEUE_PURGE: what a closed socket had still in hand */
 
+/* Whether nobody wants to hear of this socket. */
+static __always_inline bool is_hidden(const struct state* s) {
+    return s->flags & CVF_S_PASSED_OVER || (s->flags & CVF_S_OWN && !watch_self);
+}
+
 /* TCP */
 
 static __always_inline void tell_tcp(void* ctx, const struct sock* csk, __u8 kind, __u8 old_state, __u8 state) {
     struct sock* sk = (struct sock*)csk;
     struct cvf_tcp_event e = {};
     struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-    if (s && s->flags & (CVF_S_OWN | CVF_S_PASSED_OVER)) return;
+    if (s && is_hidden(s)) return;
     if (!s && subtree) return;
     if (s) {
         e.event.cookie = s->cookie;
@@ -53,8 +59,10 @@ int BPF_PROG(cvf_reset_received, struct sock* sk) {
     return 0;
 }
 
-/* The addresses of a packet, as an event of the end that receives it (`local` is its destination). False: not IP. */
-static __always_inline bool tuple_of_packet(struct cvf_tuple* t, const struct sk_buff* skb) {
+/* The addresses of a packet, as an event of the end that has sent it or, else, of that which receives it (`local` is its
+ * destination then). False: not IP. */
+static __always_inline bool tuple_of_packet(struct cvf_tuple* t, const struct sk_buff* skb, bool sent) {
+    __u8 *from = sent ? t->local : t->remote, *to = sent ? t->remote : t->local;
     __u8 h[40] = {};
     unsigned char* network = skb->head + skb->network_header;
     __u32 header = 40;
@@ -63,22 +71,22 @@ static __always_inline bool tuple_of_packet(struct cvf_tuple* t, const struct sk
         t->family = 4;
         t->protocol = h[9];
         header = (h[0] & 15) * 4;
-        __builtin_memcpy(t->remote, h + 12, 4);
-        __builtin_memcpy(t->local, h + 16, 4);
+        __builtin_memcpy(from, h + 12, 4);
+        __builtin_memcpy(to, h + 16, 4);
     } else if (h[0] >> 4 == 6) {
         if (bpf_probe_read_kernel(h, 40, network)) return false;
         t->family = 6;
         t->protocol = h[6];
-        __builtin_memcpy(t->remote, h + 8, 16);
-        __builtin_memcpy(t->local, h + 24, 16);
+        __builtin_memcpy(from, h + 8, 16);
+        __builtin_memcpy(to, h + 24, 16);
     } else {
         return false;
     }
     if (t->protocol == PROTOCOL_TCP || t->protocol == PROTOCOL_UDP || t->protocol == PROTOCOL_UDPLITE) {
         __be16 ports[2] = {};
         bpf_probe_read_kernel(ports, sizeof ports, network + header);
-        t->remote_port = bpf_ntohs(ports[0]);
-        t->local_port = bpf_ntohs(ports[1]);
+        t->local_port = bpf_ntohs(sent ? ports[0] : ports[1]);
+        t->remote_port = bpf_ntohs(sent ? ports[1] : ports[0]);
     }
     return true;
 }
@@ -92,7 +100,7 @@ int BPF_PROG(cvf_reset_sent, const struct sock* sk, const struct sk_buff* skb) {
     }
     if (!skb || subtree) return 0;
     struct cvf_tcp_event e = {};
-    if (!tuple_of_packet(&e.tuple, skb)) return 0;
+    if (!tuple_of_packet(&e.tuple, skb, false)) return 0;
     e.event.time = bpf_ktime_get_ns();
     e.event.type = CVF_TCP;
     e.kind = CVF_RESET_SENT;
@@ -157,9 +165,10 @@ int BPF_PROG(cvf_drop, const struct sk_buff* skb, void* location, unsigned int r
     if (protocol != 0x0800 && protocol != 0x86dd) return 0;
     struct cvf_tcp_event e = {};
     struct sock* sk = skb->sk;
+    bool sent = sk && !skb->skb_iif; /* no device has brought it */
     if (sk) {
         struct state* s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-        if (s && s->flags & CVF_S_OWN) return 0;
+        if (s && is_hidden(s)) return 0;
         if (s) {
             e.event.cookie = s->cookie;
             e.event.netns = s->netns;
@@ -167,8 +176,9 @@ int BPF_PROG(cvf_drop, const struct sk_buff* skb, void* location, unsigned int r
         }
     }
     if (subtree && !e.event.cookie) return 0;
-    if (!tuple_of_packet(&e.tuple, skb)) return 0;
+    if (!tuple_of_packet(&e.tuple, skb, sent)) return 0;
     if (!may_tell_drop()) return 0;
+    e.event.egress = sent;
     e.event.time = bpf_ktime_get_ns();
     e.event.type = CVF_TCP;
     e.kind = reason == overflow_reason ? CVF_LISTEN_OVERFLOW : CVF_DROP;

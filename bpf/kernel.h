@@ -109,7 +109,6 @@ struct tcp_sock {
     __u32 srtt_us;
     struct minmax rtt_min;
     __u32 total_retrans;
-    __u32 lost;
     __u32 reord_seen;
     __u16 advmss;
     __u32 snd_nxt, rcv_nxt;
@@ -125,6 +124,7 @@ struct sk_buff {
     __be16 protocol;
     struct sock* sk;
     unsigned int len;
+    int skb_iif;
 };
 
 /* Processes. */

@@ -15,7 +15,6 @@ int cvf_sock_create(struct bpf_sock* sk) {
     if (!s) return 1;
     s->cookie = bpf_get_socket_cookie(sk);
     own(s, true);
-    s->owner.changes = 0;
     return 1;
 }
 
@@ -30,12 +29,14 @@ static __always_inline int used(void* ctx, struct sock* sk) {
         if (!s) return 0;
     }
     if (s->owner.pid == (__u32)(bpf_get_current_pid_tgid() >> 32)) return 0;
-    /* Processes that take turns at one socket are not worth an event each. */
+    /* Processes that take turns at one socket are not worth an event each: 16 in about a second. */
     __u64 now = bpf_ktime_get_ns();
-    if (s->owner.changes >= 16 && (__u32)(now >> 30) == s->owner_second) return 0;
-    s->owner_second = now >> 30;
+    __u32 second = (__u32)(now >> 30) << 5, lately = s->owner.lately;
+    if ((lately ^ second) > 31) lately = second;
+    if ((lately & 31) >= 16) return 0;
     if (!s->cookie) s->cookie = bpf_get_socket_cookie(sk);
     if (!own(s, true)) return 0;
+    s->owner.lately = lately + 1;
     if (s->flags & CVF_S_PASSED_OVER) return 0; /* told with the rest, when somebody wants it */
     tell_owner(s, sk->sk_protocol == PROTOCOL_MPTCP ? (__u64)sk : s->cookie, now);
     return 0;

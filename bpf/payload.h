@@ -83,9 +83,9 @@ static __always_inline __u32 budget(struct state* s, struct way* w, int egress, 
     __s64 end = offset + length;
     if (end > (__s64)w->position) {
         /* New data: whose turn is it? */
-        __u8 now = 1 + egress;
-        if (s->turn != now) {
-            s->turn = now;
+        if (!w->turn) {
+            w->turn = 1;
+            s->ways[!egress].turn = 0;
             w->begin = w->position;
         }
         w->position = end;
@@ -112,11 +112,12 @@ static __always_inline void take_tcp(struct __sk_buff* skb, struct state* s, int
     struct segment g;
     __u8 known = control.payload;
     if (!parse_tcp(skb, &g)) return;
-    if (!g.window && !(g.flags & (FLAG_SYN | FLAG_RST))) w->zero_windows++;
+    bool closed = !g.window;
+    if (closed != (w->zero_windows & 1) && !(g.flags & (FLAG_SYN | FLAG_RST)) && w->zero_windows < 65534) w->zero_windows++;
     __u32 length = skb->len > g.header ? skb->len - g.header : 0;
     __u32 first = g.sequence + !!(g.flags & FLAG_SYN);
-    if (s->known[egress] != known || (g.flags & FLAG_SYN && !w->position)) {
-        if (s->known[egress] && s->known[egress] != known) {
+    if (w->known != known || (g.flags & FLAG_SYN && !w->position)) {
+        if (w->known && w->known != known) {
             /* Payload was off for a while. What went by meanwhile counts, for the agent's offsets go on; a turn begins. */
             __s32 missed = first - w->next;
             if (missed > 0) w->position += missed;
@@ -124,7 +125,7 @@ static __always_inline void take_tcp(struct __sk_buff* skb, struct state* s, int
         } else {
             w->position = w->begin = 0;
         }
-        s->known[egress] = known;
+        w->known = known;
         w->next = first;
     }
     __u32 taken = 0;

@@ -96,7 +96,6 @@ static __always_inline __u32 revise(struct state* s, const struct cvf_tuple* t, 
 static __always_inline void start_afresh(struct state* s) {
     clear(s, CVF_S_MET | CVF_S_ELSEWHERE);
     s->peer_cookie = 0;
-    s->turn = s->known[0] = s->known[1] = 0;
     s->isn_in = 0;
     __builtin_memset(s->ways, 0, sizeof s->ways);
 }

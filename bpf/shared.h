@@ -70,7 +70,7 @@ struct cvf_event {
 struct cvf_owner {
     __u64 cgroup_id;
     __u32 pid, uid, gid;
-    __u32 changes; /* how often it has been another one */
+    __u32 lately; /* the programs' own: how often it became another one in the present 2^30 ns, and which that is */
     char comm[16];
 };
 
@@ -112,8 +112,9 @@ struct cvf_payload {
 
 struct cvf_tcp_numbers {
     __u64 bytes_sent, bytes_received; /* payload: sent, with repetitions; received without, a FIN counting one */
-    __u32 srtt_us, min_rtt_us, retransmits, lost, reordering_seen, mss;
-    __u32 snd_nxt, rcv_nxt, zero_windows;
+    __u32 srtt_us, min_rtt_us, retransmits, reordering_seen, mss;
+    __u32 snd_nxt, rcv_nxt;
+    __u32 zero_windows_out, zero_windows_in; /* how often this end, and the other, closed its window */
     __u8 send_window_scale, receive_window_scale, has_tcp, pad;
 };
 
@@ -139,7 +140,7 @@ struct cvf_tcp_event {
     struct cvf_event event;
     struct cvf_tuple tuple;
     struct cvf_owner owner; /* of the socket, where it has one that is known */
-    __u32 reason;
+    __u32 reason;           /* CVF_DROP; event.egress: the socket sent the packet, else `local` is where it went */
     __u8 kind, old_state, new_state, pad;
 };
 

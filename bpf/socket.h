@@ -11,13 +11,16 @@
 /* One direction of a socket. */
 struct way {
     __u64 packets, bytes;
-    __u64 position; /* stream offset behind the highest byte seen */
-    __u64 begin;    /* stream offset where this turn began */
-    __u32 next;     /* TCP: the sequence number at `position` */
-    __u32 zero_windows;
+    __u64 position;     /* stream offset behind the highest byte seen */
+    __u64 begin;        /* stream offset where this turn began */
+    __u32 next;         /* TCP: the sequence number at `position` */
+    __u16 zero_windows; /* how often it closed or opened its window: odd while it is closed */
+    __u8 known;         /* `next` is known, as of control.payload then; 0: it is not */
+    __u8 turn;          /* it has sent the newest data */
 };
 
-/* A socket, or one peer of an unconnected one. */
+/* A socket, or one peer of an unconnected one. Members that a packet changes are each of its direction, or stores that nobody
+ * reads to write them. */
 struct state {
     __u64 cookie; /* 0: nothing below is filled in */
     __u64 first;
@@ -25,17 +28,14 @@ struct state {
     __u64 peer_cookie, parent_cookie;
     __u32 flags; /* by set() and clear() alone: contexts that run at once change it */
     __u32 netns;
-    __u32 owner_second; /* when the owner last changed, in 2^30 ns */
     __u32 remote_tag;   /* datagrams: to whom it was connected when it was met */
     __u32 isn_in;       /* an accepted connection: the opener's initial sequence number */
-    /* Changed at packets, each a byte of its own that nobody reads to write it. */
-    __u8 turn;     /* who sent new data last: 0 nobody, 1 the other end, 2 this one */
-    __u8 known[2]; /* by egress: `next` is known, as of control.payload then; 0: it is not */
-    __u8 pad;
     __u64 holder_start; /* the owner is a holder found at start: when that process began */
     struct way ways[2]; /* by egress */
     struct cvf_owner owner;
 };
+/* The kernel puts 72 bytes before it: just what 256 hold. One more, and each socket would cost 512. */
+_Static_assert(sizeof(struct state) == 256 - 72, "a socket's state has grown");
 
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -85,8 +85,8 @@ static __always_inline __u32 netns_of(const void* sk) {
 
 /* Makes the process that runs now the owner. True when that is news to be told. It is read from its task: the helpers that name
  * it are not there for every kind of program before 6.16, the task is. The name is the process's, not the thread's (io_uring
- * workers are threads). A kernel thread is nobody's process; it can become the owner of what nobody else owns only where
- * `threads` says so. */
+ * workers are threads). A kernel thread is nobody's process: it becomes the owner only where `threads` says so, and never of what
+ * a process owns. */
 static __always_inline bool own(struct state* s, bool threads) {
     struct cvf_owner* owner = &s->owner;
     struct task_struct* leader = 0;
@@ -98,7 +98,7 @@ static __always_inline bool own(struct state* s, bool threads) {
         struct task_struct* task = bpf_get_current_task_btf();
         pid = task->tgid;
         flags = task->flags;
-        if (!pid || owner->pid == pid || (flags & PF_KTHREAD && !threads)) return false;
+        if (!pid || owner->pid == pid || (flags & PF_KTHREAD && (!threads || owner->pid))) return false;
         owner->uid = task->cred->uid.val;
         owner->gid = task->cred->gid.val;
         owner->cgroup_id = task->cgroups->dfl_cgrp->kn->id;
@@ -107,7 +107,7 @@ static __always_inline bool own(struct state* s, bool threads) {
         struct task_struct* task = (struct task_struct*)bpf_get_current_task();
         bpf_core_read(&pid, sizeof pid, &task->tgid);
         bpf_core_read(&flags, sizeof flags, &task->flags);
-        if (!pid || owner->pid == pid || (flags & PF_KTHREAD && !threads)) return false;
+        if (!pid || owner->pid == pid || (flags & PF_KTHREAD && (!threads || owner->pid))) return false;
         owner->uid = BPF_CORE_READ(task, cred, uid.val);
         owner->gid = BPF_CORE_READ(task, cred, gid.val);
         owner->cgroup_id = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
@@ -115,7 +115,6 @@ static __always_inline bool own(struct state* s, bool threads) {
     }
     owner->pid = pid;
     bpf_core_read(&owner->comm, sizeof owner->comm, &leader->comm);
-    owner->changes++;
     if (pid == own_pid)
         set(s, CVF_S_OWN);
     else
@@ -146,7 +145,6 @@ static __always_inline void tcp_numbers(struct cvf_tcp_numbers* n, struct tcp_so
     n->srtt_us = tp->srtt_us >> 3;
     n->min_rtt_us = tp->rtt_min.s[0].v;
     n->retransmits = tp->total_retrans;
-    if (bpf_core_field_exists(tp->lost)) n->lost = tp->lost;
     if (bpf_core_field_exists(tp->reord_seen)) n->reordering_seen = tp->reord_seen;
     /* As announced: the kernel takes off what its time stamps will need. */
     n->mss = tp->advmss + (BPF_CORE_READ_BITFIELD(tp, rx_opt.tstamp_ok) ? 12 : 0);
@@ -191,5 +189,6 @@ static __always_inline void report_of(struct cvf_report* r, const struct state* 
     r->first = s->first;
     r->last_jiffies = s->last_jiffies;
     r->now_jiffies = bpf_jiffies64();
-    r->tcp.zero_windows = s->ways[0].zero_windows + s->ways[1].zero_windows;
+    r->tcp.zero_windows_out = (s->ways[1].zero_windows + 1) / 2;
+    r->tcp.zero_windows_in = (s->ways[0].zero_windows + 1) / 2;
 }

@@ -26,7 +26,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                                   LinkType::linux_sll,  LinkType::ieee80211_prism,
                                   LinkType::ppp_hdlc,   LinkType::ieee80211_radiotap,
                                   LinkType::pppoe,      LinkType::raw_ipv4,
-                                  LinkType::linux_sll2, LinkType::raw_ipv6};
+                                  LinkType::linux_sll2, LinkType::raw_ipv6,
+                                  LinkType::cisco_hdlc, LinkType::ieee80211_avs,
+                                  LinkType::ppi,        LinkType::ppp_with_direction,
+                                  LinkType::atm_llc,    LinkType::nflog};
     if (size < 2) return 0;
     Packet p;
     p.link = links[data[0] % std::size(links)];

@@ -11,6 +11,7 @@
 #include "host/cgroup.h"
 #include "host/clock.h"
 #include "host/hostname.h"
+#include "host/process.h"
 #include "host/usage.h"
 #include "pipeline/live.h"
 #include "tap/endpoint.h"
@@ -112,6 +113,8 @@ class LocalAgent final : public Agent {
     context::OwnerTable::Options owner_options(const config::Settings& settings) const {
         context::OwnerTable::Options options;
         options.processes.command_line = settings.command_line;
+        // In a pid namespace /proc tells of other processes under the same numbers.
+        if (!host::numbers_as_the_kernel()) options.processes.proc.clear(), options.netns.proc.clear();
         options.cgroup_path = [this](uint64_t id) { return cgroups_.path_of(id); };
         return options;
     }

@@ -45,6 +45,7 @@ std::expected<std::unique_ptr<BusLink>, std::string> BusLink::open(const config:
     bus.ca_file = settings.bus_ca;
     bus.cert_file = settings.bus_cert;
     bus.key_file = settings.bus_key;
+    bus.sasl_mechanism = settings.bus_sasl;
     bus.compression = settings.bus_compression;
     bus.pending_bytes = settings.bus_memory / 2;
     bus.on_settled = [wire = link->wire_](const bus::Settled& settled) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bus/subjects.h"
+#include "sink/sink.h"
 
 namespace cvf::agent {
 
@@ -26,7 +27,7 @@ std::optional<std::string> Namesake::look() {
     if (bus_.state().connected)
         if (const auto found = bus_.get(bus::bucket::nodes, node_)) judge(*found);
     if (other_ && Clock::now() - heard_ > gone_after_) {
-        fmt::print(stderr, "cvf agent: the other agent of the name {} (instance {}) is gone\n", node_, other_->instance);
+        sink::complain_on_stderr(fmt::format("the other agent of the name {} (instance {}) is gone", node_, other_->instance));
         other_.reset();
     }
     if (!other_) return std::nullopt;
@@ -47,7 +48,7 @@ void Namesake::judge(const bus::Bus::Found& found) {
     const bool known = other_ && other_->instance == status->instance;
     other_ = std::move(*status);
     heard_ = Clock::now();
-    if (!known) fmt::print(stderr, "cvf agent: {}\n", describe(*other_, node_));
+    if (!known) sink::complain_on_stderr(describe(*other_, node_));
 }
 
 }  // namespace cvf::agent

@@ -12,6 +12,7 @@
 
 #include "config/quantity.h"
 #include "directive/node.h"
+#include "sink/sink.h"
 
 namespace cvf::agent {
 
@@ -59,7 +60,8 @@ SteeringState SteeringState::load(const std::string& path) {
     content << file.rdbuf();
     const std::string all = std::move(content).str();
     const auto damaged = [&](std::string_view why) {
-        fmt::print(stderr, "cvf: {} is damaged ({}) and begun anew: directives that had ended may run once more\n", path, why);
+        sink::complain_on_stderr(
+            fmt::format("{} is damaged ({}) and begun anew: directives that had ended may run once more", path, why));
         SteeringState anew;
         anew.path_ = path;
         return anew;

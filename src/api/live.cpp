@@ -1,9 +1,13 @@
 #include "api/live.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <array>
 
 #include "filter/filter.h"
 #include "record/json.h"
+#include "record/nearest.h"
 
 namespace cvf::api {
 namespace {
@@ -18,6 +22,14 @@ class FilterSelector final : public sink::Selector {
     filter::Filter filter_;
 };
 
+std::string no_type(std::string_view name) {
+    std::array<std::string_view, record::type_count> names;
+    for (size_t i = 0; i < names.size(); ++i) names[i] = record::info(static_cast<record::RecordType>(i)).name;
+    const std::string_view near = record::nearest(name, names);
+    return near.empty() ? fmt::format("there is no record type '{}'; there are {}", name, fmt::join(names, ", "))
+                        : fmt::format("there is no record type '{}'; did you mean {}?", name, near);
+}
+
 }  // namespace
 
 std::expected<sink::SubscriptionOptions, Problem> subscription_of(const ServerOptions& options, const Following& following) {
@@ -27,7 +39,7 @@ std::expected<sink::SubscriptionOptions, Problem> subscription_of(const ServerOp
         out.types.reset();
         for (const std::string& name : following.types) {
             const auto type = record::type_by_name(name);
-            if (!type) return std::unexpected(parameter_problem("types", fmt::format("unknown record type '{}'", name)));
+            if (!type) return std::unexpected(parameter_problem("types", no_type(name)));
             out.types.set(static_cast<size_t>(*type));
         }
     }

@@ -102,7 +102,7 @@ http::OutgoingResponse one(const Call& call) {
 
 constexpr Parameter labels_parameter{"labelSelector", R"({"type": "string"})", "zone=a,!old",
                                      "Labels it must have: `KEY=VALUE`, `KEY!=VALUE`, `KEY`, `!KEY`; all of them.", true};
-constexpr Parameter fields_parameter{"fields", R"({"type": "string"})", "name,numbers.records_lost,lost",
+constexpr Parameter fields_parameter{"fields", R"({"type": "string"})", "name,numbers.recordsLost,lost",
                                      "Parts of the document, as paths; none: all.", true};
 constexpr Parameter list_parameters[] = {labels_parameter, fields_parameter, limit_parameter, continue_parameter,
                                          watch_parameter};

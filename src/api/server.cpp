@@ -186,10 +186,14 @@ class ApiServer final : public Server {
 
     OutgoingResponse unauthorized(const IncomingRequest& request) {
         const bool given = !request.header("authorization").empty();
+        // Where the token stands is for who may be able to read it: someone on this machine.
+        const bool here = request.peer.starts_with("127.") || request.peer == "::1" || request.peer.starts_with("unix:");
         auto response =
             to_response({.status = 401,
                          .title = "Unauthorized",
-                         .detail = given ? "" : fmt::format("a bearer token is needed: it stands in {}", options_.token_file)});
+                         .detail = given  ? ""
+                                   : here ? fmt::format("a bearer token is needed: it stands in {}", options_.token_file)
+                                          : "a bearer token is needed"});
         response.headers.push_back({"WWW-Authenticate", "Bearer realm=\"cvf\""});
         return done(std::move(response), given ? "wrong token" : "no token");
     }

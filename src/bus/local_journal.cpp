@@ -126,8 +126,10 @@ void LocalJournal::note(std::string_view bucket, std::string_view key, uint64_t 
         files_.erase(file);
     }
     if (!std::exchange(complained_, true))
-        fmt::print(stderr, "cvf: {}/{} can't be written: {}; changes of it are lost with this process\n", directory_, bucket,
-                   std::strerror(why));
+        std::fputs(fmt::format("cvf: {}/{} can't be written: {}; changes of it are lost with this process\n", directory_, bucket,
+                               std::strerror(why))
+                       .c_str(),
+                   stderr);
 }
 
 }  // namespace cvf::bus

@@ -50,6 +50,28 @@ Register& sessions() {
 
 }  // namespace
 
+namespace {
+
+// The option that mends what the server or OpenSSL refuses; empty where waiting may.
+std::string_view remedy(natsStatus status, bool login) {
+    switch (status) {
+        case NATS_CONNECTION_AUTH_FAILED:
+            return login ? "check --bus-user and --bus-password-file, or --bus-credentials"
+                         : "it wants a login: give --bus-user and --bus-password-file, or --bus-credentials";
+        case NATS_SECURE_CONNECTION_REQUIRED:
+            return "the server wants TLS: write tls:// in --bus";
+        case NATS_SECURE_CONNECTION_WANTED:
+            return "the server speaks no TLS here: write nats:// in --bus and give no --bus-ca";
+        case NATS_SSL_ERROR:
+            return "--bus-ca names the authorities that may vouch for the server, whose certificate must bear the name in --bus; "
+                   "one that wants to see a certificate gets it from --bus-cert and --bus-key";
+        default:
+            return {};
+    }
+}
+
+}  // namespace
+
 std::string nats_error(natsStatus status) {
     natsStatus last = NATS_OK;
     const char* text = nats_GetLastError(&last);
@@ -145,6 +167,7 @@ void NatsConnection::Session::failed(natsConnection* connection, natsStatus stat
 NatsConnection::NatsConnection(const Address& address, const Options& options, Ledger& ledger)
     : ledger_(ledger),
       reconnect_wait_(std::max(options.reconnect_wait, std::chrono::milliseconds(10))),
+      login_(!address.user.empty() || !address.token.empty() || !options.credentials_file.empty()),
       scheme_(wants_tls(options, address) ? "tls" : "nats") {
     for (const std::string& s : address.servers) servers_.push_back(fmt::format("{}://{}", scheme_, s));
 }
@@ -247,7 +270,8 @@ std::expected<NatsConnection::SessionPtr, std::string> NatsConnection::open(uint
     if (s == NATS_OK) s = natsConnection_Connect(&session->connection_, options_);
     if (s != NATS_OK) {
         session->connection_ = nullptr;
-        return std::unexpected(nats_error(s));
+        const std::string_view todo = remedy(s, login_);
+        return std::unexpected(todo.empty() ? nats_error(s) : fmt::format("{}: {}", nats_error(s), todo));
     }
     jsOptions js;
     jsOptions_Init(&js);

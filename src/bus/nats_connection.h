@@ -91,6 +91,7 @@ class NatsConnection {
 
     Ledger& ledger_;
     const std::chrono::milliseconds reconnect_wait_;
+    const bool login_;                  // one was given
     std::vector<std::string> servers_;  // as configured, with their scheme
     std::vector<std::string> learned_;  // others of the cluster
     std::string scheme_;

@@ -8,8 +8,10 @@
 #include "agent/steering.h"
 #include "api/server.h"
 #include "cli/agent_metrics.h"
+#include "cli/bus_news.h"
 #include "cli/commands.h"
 #include "cli/fabric.h"
+#include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "host/hostname.h"
@@ -28,21 +30,20 @@ std::string node_name(const config::Settings& settings) {
 
 int run_agent(const config::Settings& settings) {
     if (settings.bus.empty()) {
-        fmt::print(stderr,
-                   "cvf agent: no bus; name one with --bus nats://HOST:4222 (or kafka://HOST:9092). `cvf up` needs none, for one "
-                   "machine\n");
+        say("cvf agent: no bus; name one with --bus nats://HOST:4222 (or kafka://HOST:9092). `cvf up` needs none, for one "
+            "machine\n");
         return exit_wrong_use;
     }
     auto own = agent::read_directives(settings.directives);
     if (!own) {
-        fmt::print(stderr, "cvf agent: {}\n", own.error());
+        say("cvf agent: {}\n", own.error());
         return exit_wrong_use;
     }
     stop_on_signals();
     const uint64_t instance = new_instance();
     auto link = agent::BusLink::open(settings, {.node = node_name(settings), .instance = instance});
     if (!link) {
-        fmt::print(stderr, "cvf agent: {}\n", link.error());
+        say("cvf agent: {}\n", link.error());
         return exit_wrong_use;
     }
     agent::Joining joining;
@@ -52,7 +53,7 @@ int run_agent(const config::Settings& settings) {
     joining.own = std::move(*own);
     auto agent = agent::Agent::start(settings, flow_options(settings), {}, joining);
     if (!agent) {
-        fmt::print(stderr, "cvf agent: {}\n", agent.error());
+        say("cvf agent: {}\n", agent.error());
         return exit_failed;
     }
     api::ServerOptions options = server_options(settings);
@@ -65,16 +66,17 @@ int run_agent(const config::Settings& settings) {
     };
     auto server = api::Server::start(std::move(options));
     if (!server) {
-        fmt::print(stderr, "cvf agent: {}\n", server.error());
+        say("cvf agent: {}\n", server.error());
         return exit_failed;
     }
     if (!settings.quiet)
-        fmt::print(stderr, "cvf: node {} watches {}; bus {}; API at {}\n", node_name(settings),
-                   settings.cgroup.empty() ? "this machine, every network namespace" : settings.cgroup,
-                   (*link)->bus().state().server, (*server)->address());
+        say("cvf: node {} watches {}; bus {}; API at {}\n", node_name(settings),
+            settings.cgroup.empty() ? "this machine, every network namespace" : settings.cgroup,
+            bus_place((*link)->bus().state()), (*server)->address());
+    const BusNews news((*link)->bus(), "cvf agent", settings.quiet);
     (*agent)->run(stopping);
     const agent::Numbers numbers = (*agent)->numbers();
-    if (numbers.bus.lost > 0) fmt::print(stderr, "cvf agent: {} records could not be delivered\n", numbers.bus.lost);
+    if (numbers.bus.lost > 0) say("cvf agent: {} records could not be delivered\n", numbers.bus.lost);
     return exit_done;
 }
 

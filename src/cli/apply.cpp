@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/management.h"
+#include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "config/quantity.h"
@@ -60,7 +61,7 @@ class Draft {
     }
     void keep() {
         keep_ = true;
-        fmt::print(stderr, "cvf edit: what you wrote is in {}\n", name_);
+        say("cvf edit: what you wrote is in {}\n", name_);
     }
 
  private:
@@ -152,7 +153,7 @@ int run_edit(const config::Settings& settings, const Management& what) {
             fmt::print("{} {}\n", shown(kind, what.name), directive::change_names[static_cast<size_t>(replaced->change)]);
             return exit_done;
         }
-        for (const directive::Problem& problem : parsed.error()) fmt::print(stderr, "cvf edit: {}\n", problem.show());
+        for (const directive::Problem& problem : parsed.error()) say("cvf edit: {}\n", problem.show());
         if (!isatty(STDIN_FILENO)) {
             draft.keep();
             return exit_wrong_use;

@@ -8,9 +8,11 @@
 
 #include "agent/bus_link.h"
 #include "api/server.h"
+#include "cli/bus_news.h"
 #include "cli/commands.h"
 #include "cli/controller_metrics.h"
 #include "cli/fabric.h"
+#include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 
@@ -18,18 +20,18 @@ namespace cvf::cli {
 
 int run_controller(const config::Settings& settings) {
     if (settings.bus.empty()) {
-        fmt::print(stderr, "cvf controller: no bus; name one with --bus nats://HOST:4222 (or kafka://HOST:9092)\n");
+        say("cvf controller: no bus; name one with --bus nats://HOST:4222 (or kafka://HOST:9092)\n");
         return exit_wrong_use;
     }
     stop_on_signals();
     auto link = agent::BusLink::open(settings, {.node = "controller-" + node_name(settings), .instance = 0, .records = false});
     if (!link) {
-        fmt::print(stderr, "cvf controller: {}\n", link.error());
+        say("cvf controller: {}\n", link.error());
         return exit_wrong_use;
     }
     auto history = open_history(settings);
     if (!history) {
-        fmt::print(stderr, "cvf controller: {}\n", history.error());
+        say("cvf controller: {}\n", history.error());
         return exit_failed;
     }
     controller::ControllerOptions options;
@@ -38,7 +40,7 @@ int run_controller(const config::Settings& settings) {
     if (!settings.clickhouse.empty()) options.queue = "cvf-history";
     auto controller = controller::Controller::open(std::move(options), (*link)->bus());
     if (!controller) {
-        fmt::print(stderr, "cvf controller: {}\n", controller.error());
+        say("cvf controller: {}\n", controller.error());
         return exit_failed;
     }
     api::ServerOptions serving = server_options(settings);
@@ -47,12 +49,13 @@ int run_controller(const config::Settings& settings) {
     serving.why_not_ready = [&controller] { return (*controller)->why_not_ready(); };
     auto server = api::Server::start(std::move(serving));
     if (!server) {
-        fmt::print(stderr, "cvf controller: {}\n", server.error());
+        say("cvf controller: {}\n", server.error());
         return exit_failed;
     }
     if (!settings.quiet)
-        fmt::print(stderr, "cvf: controller on bus {}; API at {} (token in {})\n", (*link)->bus().state().server,
-                   (*server)->address(), settings.token_file.empty() ? "/run/cvf/token" : settings.token_file);
+        say("cvf: controller on bus {}; API at {} (token in {})\n", bus_place((*link)->bus().state()), (*server)->address(),
+            settings.token_file.empty() ? "/run/cvf/token" : settings.token_file);
+    const BusNews news((*link)->bus(), "cvf controller", settings.quiet);
     while (!stopping) std::this_thread::sleep_for(std::chrono::milliseconds(100));
     return exit_done;
 }

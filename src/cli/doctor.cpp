@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "record/json.h"
 #include "sink/table.h"
@@ -29,13 +31,15 @@ int run_doctor(const config::Settings& settings) {
         fmt::print("{}", out.view());
         return essential ? exit_done : exit_failed;
     }
+    size_t width = 0;
+    for (const auto& f : findings) width = std::max(width, f.name.size());
     const bool colour = sink::colour_wanted(STDOUT_FILENO);
     for (const auto& f : findings) {
         std::string mark = f.ok ? "ok  " : "no  ";
         if (colour) mark = fmt::format(fg(f.ok ? fmt::terminal_color::green : fmt::terminal_color::red), "{}", mark);
-        fmt::print("{} {:<24} {}\n", mark, f.name, f.what_is_lost);
-        if (!f.ok && !f.how_to_mend.empty()) fmt::print("     {:<24} → {}\n", "", f.how_to_mend);
-        if (!f.detail.empty() && settings.verbose) fmt::print("     {:<24}   {}\n", "", f.detail);
+        fmt::print("{} {:<{}}  {}\n", mark, f.name, width, f.what_is_lost);
+        if (!f.ok && !f.how_to_mend.empty()) fmt::print("     {:<{}}  → {}\n", "", width, f.how_to_mend);
+        if (!f.detail.empty() && settings.verbose) fmt::print("     {:<{}}    {}\n", "", width, f.detail);
     }
     fmt::print("\nOut of reach of an endpoint tap, whatever the kernel:\n");
     for (const auto& line : tap::out_of_reach()) fmt::print("     {}\n", line);

@@ -6,10 +6,12 @@
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/management.h"
+#include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "directive/node.h"
 #include "directive/write.h"
+#include "sink/units.h"
 
 namespace cvf::cli {
 
@@ -33,8 +35,8 @@ std::vector<std::string> directive_row(const RemoteDirective& d) {
             d.directive.metadata.name,
             std::to_string(d.directive.metadata.generation),
             d.summary.show(),
-            human_count(d.summary.sent),
-            human_bytes(d.summary.bytes)};
+            sink::show_count(d.summary.sent),
+            sink::show_bytes(d.summary.bytes)};
 }
 const std::vector<std::string> directive_header = {"KIND", "NAME", "GENERATION", "AGENTS", "RECORDS", "BYTES"};
 
@@ -49,17 +51,17 @@ std::vector<std::string> node_row(const RemoteNode& remote) {
     const directive::NodeNumbers& n = node.status.numbers;
     return {node.status.name,
             state_of(node),
-            human_duration(node.age.count()),
+            show_difference(node.age.count()),
             node.status.version,
             node.status.kernel,
             std::to_string(node.status.directives.size()),
-            human_count(n.records_per_second),
-            human_bytes(n.bytes_per_second),
-            human_count(n.records_lost + n.events_lost),
-            human_duration(static_cast<int64_t>(n.lag)),
+            sink::show_count(n.records_per_second),
+            sink::show_bytes(n.bytes_per_second),
+            sink::show_count(n.records_lost + n.events_lost),
+            show_difference(static_cast<int64_t>(n.lag)),
             fmt::format("{:.1f}%", static_cast<double>(n.cpu) / 10),
-            human_bytes(n.memory),
-            human_duration(node.clock_skew.count())};
+            sink::show_bytes(n.memory),
+            show_difference(node.clock_skew.count())};
 }
 const std::vector<std::string> node_header = {"NAME",    "STATE", "HEARD", "VERSION", "KERNEL", "DIRECTIVES", "RECORDS/S",
                                               "BYTES/S", "LOST",  "LAG",   "CPU",     "MEMORY", "SKEW"};
@@ -69,7 +71,7 @@ void print_directives(const std::vector<RemoteDirective>& all, Form form) {
         Columns columns(directive_header);
         for (const RemoteDirective& one : all) columns.add(directive_row(one));
         if (all.empty())
-            fmt::print(stderr, "there are no directives; `cvf apply -f FILE` makes one\n");
+            say("there are no directives; `cvf apply -f FILE` makes one\n");
         else
             columns.print();
         return;
@@ -101,15 +103,15 @@ void print_nodes(const std::vector<RemoteNode>& all, Form form) {
     Columns columns(node_header);
     for (const RemoteNode& one : all) columns.add(node_row(one));
     if (all.empty())
-        fmt::print(stderr, "no agent has been heard of\n");
+        say("no agent has been heard of\n");
     else
         columns.print();
     // What a table has no room for.
     for (const RemoteNode& one : all)
         if (!one.node.namesakes.empty() && !one.node.lost)
-            fmt::print(stderr, "{}: {} agents are alive under this name (instances {}, {}); give each its own --node\n",
-                       printable(one.node.status.name), one.node.namesakes.size() + 1, printable(one.node.status.instance),
-                       printable(fmt::format("{}", fmt::join(one.node.namesakes, ", "))));
+            say("{}: {} agents are alive under this name (instances {}, {}); give each its own --node\n",
+                printable(one.node.status.name), one.node.namesakes.size() + 1, printable(one.node.status.instance),
+                printable(fmt::format("{}", fmt::join(one.node.namesakes, ", "))));
 }
 
 int follow(const api::Client& client, Thing thing, const std::string& kind) {
@@ -149,7 +151,7 @@ int get_audit(const api::Client& client, Form form) {
     if (!error && value.is_object())
         if (const auto* list = value.get_object().if_contains("items"); list && list->is_array()) items = &list->get_array();
     if (!items) {
-        fmt::print(stderr, "cvf get: the server's answer is not understood; -o json shows it\n");
+        say("cvf get: the server's answer is not understood; -o json shows it\n");
         return exit_failed;
     }
     Columns columns({"TIME", "WHO", "FROM", "ACTION", "OBJECT", "OUTCOME", "REASON"});
@@ -171,9 +173,9 @@ void describe(const RemoteDirective& d) {
     if (d.agents.empty()) return;
     Columns columns({"NODE", "STATE", "SINCE", "ENDS", "MATCHED", "SAMPLED OUT", "LIMITED", "SENT", "BYTES", "REASON"});
     for (const directive::Status& s : d.agents)
-        columns.add({s.node, std::string(name_of(s.state)), human_time(s.since), s.ends > 0 ? human_time(s.ends) : "-",
-                     human_count(s.matched), human_count(s.sampled_out), human_count(s.limited), human_count(s.sent),
-                     human_bytes(s.bytes), s.reason});
+        columns.add({s.node, std::string(name_of(s.state)), show_time(s.since), s.ends > 0 ? show_time(s.ends) : "-",
+                     sink::show_count(s.matched), sink::show_count(s.sampled_out), sink::show_count(s.limited),
+                     sink::show_count(s.sent), sink::show_bytes(s.bytes), s.reason});
     columns.print();
 }
 
@@ -182,7 +184,7 @@ void describe(const RemoteNode& remote) {
     const directive::NodeStatus& s = node.status;
     const directive::NodeNumbers& n = s.numbers;
     Columns facts({"name", s.name});
-    facts.add({"state", fmt::format("{}, heard {} ago", state_of(node), human_duration(node.age.count()))});
+    facts.add({"state", fmt::format("{}, heard {} ago", state_of(node), show_difference(node.age.count()))});
     facts.add({"version", s.version});
     facts.add({"kernel", s.kernel});
     facts.add({"watches", s.cgroup.empty() ? "the whole machine" : s.cgroup});
@@ -191,23 +193,26 @@ void describe(const RemoteNode& remote) {
     for (const std::string& other : node.namesakes)
         facts.add({"problem", fmt::format("another agent is alive under this name: instance {}", other)});
     for (const std::string& problem : s.problems) facts.add({"problem", problem});
-    facts.add({"started", human_time(s.started)});
-    facts.add({"clock skew", human_duration(node.clock_skew.count())});
-    facts.add({"packets parsed", fmt::format("{} ({})", human_count(n.packets), human_bytes(n.packet_bytes))});
-    facts.add({"conversations", human_count(n.flows)});
-    facts.add({"records made", human_count(n.records_made)});
-    facts.add({"published", fmt::format("{} ({})", human_count(n.records_published), human_bytes(n.bytes_published))});
-    facts.add({"waiting", fmt::format("{} ({} on disk)", human_count(n.records_waiting), human_bytes(n.spooled_bytes))});
-    facts.add({"lost", fmt::format("{} records, {} kernel events", human_count(n.records_lost), human_count(n.events_lost))});
-    facts.add({"lag", human_duration(static_cast<int64_t>(n.lag))});
+    facts.add({"started", show_time(s.started)});
+    facts.add({"clock skew", show_difference(node.clock_skew.count())});
+    facts.add({"packets parsed", fmt::format("{} ({})", sink::show_count(n.packets), sink::show_bytes(n.packet_bytes))});
+    facts.add({"conversations", sink::show_count(n.flows)});
+    facts.add({"records made", sink::show_count(n.records_made)});
+    facts.add({"published", fmt::format("{} ({})", sink::show_count(n.records_published), sink::show_bytes(n.bytes_published))});
+    facts.add(
+        {"waiting", fmt::format("{} ({} on disk)", sink::show_count(n.records_waiting), sink::show_bytes(n.spooled_bytes))});
+    facts.add(
+        {"lost", fmt::format("{} records, {} kernel events", sink::show_count(n.records_lost), sink::show_count(n.events_lost))});
+    facts.add({"lag", show_difference(static_cast<int64_t>(n.lag))});
     facts.add({"CPU", fmt::format("{:.1f} % of a core", static_cast<double>(n.cpu) / 10)});
-    facts.add({"memory", human_bytes(n.memory)});
+    facts.add({"memory", sink::show_bytes(n.memory)});
     facts.print();
     if (s.directives.empty()) return;
     fmt::print("\n");
     Columns columns({"DIRECTIVE", "GENERATION", "STATE", "SENT", "REASON"});
     for (const directive::Status& d : s.directives)
-        columns.add({d.directive, std::to_string(d.generation), std::string(name_of(d.state)), human_count(d.sent), d.reason});
+        columns.add(
+            {d.directive, std::to_string(d.generation), std::string(name_of(d.state)), sink::show_count(d.sent), d.reason});
     columns.print();
 }
 

@@ -1,12 +1,18 @@
-// The program: verbs and options (docs/architecture.md has the list), bound from the option table.
+// The program: verbs (verbs.cpp) and options (config/options.cpp), bound to the command line.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <map>
+#include <system_error>
 
 #include "cli/commands.h"
+#include "cli/completion.h"
+#include "cli/say.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "config/load.h"
@@ -22,12 +28,16 @@ void bind_options(CLI::App& app, config::Command command, std::vector<config::Gi
         std::string help(option.help);
         if (!option.fallback.empty()) help += fmt::format(" [{}]", option.fallback);
         const config::Option* row = &option;
-        if (option.type == config::OptionType::toggle)
-            app.add_flag_callback(config::flag_of(option), [&given, row] { given.push_back({row, "true"}); }, help);
-        else
-            app.add_option_function<std::string>(
-                   config::flag_of(option), [&given, row](const std::string& v) { given.push_back({row, v}); }, help)
-                ->type_name(std::string(option.metavar));
+        if (option.type == config::OptionType::toggle) {
+            app.add_flag_callback(
+                   config::flag_of(option), [&given, row] { given.push_back({row, "true"}); }, help)
+                ->group(std::string(config::section_of(option)));
+        } else {
+            CLI::Option* bound = app.add_option_function<std::string>(
+                config::flag_of(option), [&given, row](const std::string& v) { given.push_back({row, v}); }, help);
+            bound->type_name(std::string(option.metavar))->group(std::string(config::section_of(option)));
+            if (option.type == config::OptionType::list) bound->join(',');  // --types dns --types http
+        }
     }
 }
 
@@ -35,22 +45,27 @@ void bind_question(CLI::App& app, cli::Question& q) {
     app.add_option("--since", q.since, "From when on: 10m (ago), or 2026-01-31T12:00:00Z")->type_name("TIME");
     app.add_option("--until", q.until, "Until when [now]")->type_name("TIME");
     app.add_option("--limit", q.limit, "Records, or groups, at most")->type_name("N");
-    app.add_option("--by", q.by, "Group by these fields")->delimiter(',')->type_name("A,B");
+    app.add_option("--by", q.by, "Group by these fields")->delimiter(',')->type_name("A,B")->allow_extra_args(false);
     app.add_option("--top", q.top, "Only the N largest groups")->type_name("N");
     app.add_flag("--count", q.count, "How many records");
-    for (const char* function : {"sum", "min", "max", "avg", "p50", "p95", "p99"})
+    static constexpr std::pair<const char*, const char*> functions[] = {
+        {"sum", "Sum"},    {"min", "Least"},           {"max", "Greatest"},       {"avg", "Mean"},
+        {"p50", "Median"}, {"p95", "95th percentile"}, {"p99", "99th percentile"}};
+    for (const auto& [function, what] : functions)
         app.add_option_function<std::string>(
                fmt::format("--{}", function),
                [&q, function](const std::string& field) { q.functions.emplace_back(function, field); },
-               fmt::format("{} of this field", function))
+               fmt::format("{} of this field", what))
             ->type_name("FIELD");
     app.add_option("--every", q.every, "A row for each span of time: 5m")->type_name("DURATION");
 }
 
 void bind_management(const std::map<std::string_view, CLI::App*>& verbs, cli::Management& m) {
     const auto what = [&](const char* verb) {
-        verbs.at(verb)->add_option("KIND", m.kind, "directives, metadata, flow, capture, plaintext, topology or nodes");
-        verbs.at(verb)->add_option("NAME", m.name);
+        verbs.at(verb)
+            ->add_option("KIND", m.kind, "directives, metadata, flow, capture, plaintext, topology, nodes or audit")
+            ->type_name("");
+        verbs.at(verb)->add_option("NAME", m.name, "Of one of them")->type_name("");
     };
     const auto file = [&](const char* verb) {
         verbs.at(verb)
@@ -59,7 +74,7 @@ void bind_management(const std::map<std::string_view, CLI::App*>& verbs, cli::Ma
     };
     for (const char* verb : {"get", "describe", "edit", "delete"}) what(verb);
     for (const char* verb : {"apply", "delete"}) file(verb);
-    verbs.at("get")->add_option("-o", m.form, "How to print: table, yaml, json or name")->type_name("FORM");
+    verbs.at("get")->add_option("-o", m.form, "How to print [table]")->type_name("table|yaml|json|name");
     verbs.at("get")->add_flag("-w,--watch-changes", m.follow, "Go on, and print each change");
     CLI::App* apply = verbs.at("apply");
     apply->add_flag("--wait", m.wait, "Until every agent that it selects reports it");
@@ -88,10 +103,21 @@ std::string suggestion(const CLI::App& app, int argc, char** argv) {
     return {};
 }
 
-}  // namespace
+// One blank line between groups of options, not two.
+class Help final : public CLI::Formatter {
+ public:
+    Help() { column_width(32); }
+    std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+        std::string text = CLI::Formatter::make_help(app, std::move(name), mode);
+        for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+        return text;
+    }
+};
 
-int main(int argc, char** argv) {
-    CLI::App app("CVF sees every conversation on this machine, in every network namespace, and tells who said what to whom.\n");
+int run(int argc, char** argv) {
+    CLI::App app("CVF sees every conversation on this machine, in every network namespace, and tells who said what to whom.\n",
+                 "cvf");
+    app.formatter(std::make_shared<Help>());
     app.require_subcommand(1);
     app.failure_message(CLI::FailureMessage::simple);
     app.footer(
@@ -110,21 +136,25 @@ int main(int argc, char** argv) {
         bound[verb.name] = sub;
     }
     std::vector<std::string> files;
-    bound["read"]->add_option("FILE", files, "pcap or pcapng, also .gz or .zst; - is standard input")->required();
+    bound["read"]->add_option("FILE", files, "pcap or pcapng, also .gz or .zst; - is standard input")->required()->type_name("");
     std::string expression;
-    for (const char* verb : {"watch", "query"}) bound[verb]->add_option("EXPR", expression, "Filter expression (docs/filter.md)");
+    for (const char* verb : {"watch", "query"})
+        bound[verb]->add_option("EXPR", expression, "Filter expression (docs/filter.md)")->type_name("");
     cli::Question question;
     bind_question(*bound["query"], question);
     cli::Management management;
     bind_management(bound, management);
     std::string shell;
     CLI::App* completion = app.add_subcommand("completion", "Print a completion script for bash, zsh or fish");
-    completion->add_option("SHELL", shell, "bash, zsh or fish")->required();
-    completion->footer("Example:\n  source <(cvf completion bash)\n");
+    completion->add_option("SHELL", shell, "bash, zsh or fish")->required()->type_name("");
+    completion->footer(
+        "Examples:\n"
+        "  source <(cvf completion bash)                   in ~/.bashrc; zsh alike, in ~/.zshrc behind compinit\n"
+        "  cvf completion fish | source                    in ~/.config/fish/config.fish\n");
     std::string token_name, token_role = "viewer";
     CLI::App* token = app.add_subcommand("token", "Make a token for someone who may ask the API");
     token->add_option("--name", token_name, "Whose it is")->required()->type_name("NAME");
-    token->add_option("--role", token_role, "viewer, operator or plaintext-operator [viewer]")->type_name("ROLE");
+    token->add_option("--role", token_role, "What he may do [viewer]")->type_name("viewer|operator|plaintext-operator");
     token->footer(
         "The token goes to standard output, once; the line for the file of --tokens, which holds its hash, to standard error.\n\n"
         "Example:\n"
@@ -135,13 +165,19 @@ int main(int argc, char** argv) {
     schema->add_option("WHAT", what)->required();
     schema->add_option("DIRECTORY", directory);
 
+    // `cvf complete WORD...` is for the scripts of `cvf completion`, and no verb: its words are other verbs' options.
+    if (argc > 2 && std::string_view(argv[1]) == "complete") {
+        const std::vector<std::string> words(argv + 2, argv + argc);
+        for (const cli::Completion& one : cli::completions(app, words)) fmt::print("{}\t{}\n", one.word, one.help);
+        return cli::exit_done;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         if (e.get_exit_code() == 0) return app.exit(e);
-        std::string text = e.what();
-        fmt::print(stderr, "cvf: {}{}\n", text, suggestion(app, argc, argv));
-        fmt::print(stderr, "`cvf --help` shows how it is used\n");
+        const auto verbs = app.get_subcommands();  // as far as it was understood
+        cli::say("cvf: {}{}\n", e.what(), suggestion(app, argc, argv));
+        cli::say("`cvf {}--help` shows how it is used\n", verbs.empty() ? "" : verbs.front()->get_name() + " ");
         return cli::exit_wrong_use;
     }
     if (version->parsed()) {
@@ -153,7 +189,7 @@ int main(int argc, char** argv) {
     if (schema->parsed()) return cli::run_schema(what, directory);
     auto settings = config::load(given, environ);
     if (!settings) {
-        fmt::print(stderr, "cvf: {}\n", settings.error());
+        cli::say("cvf: {}\n", settings.error());
         return cli::exit_wrong_use;
     }
     const auto parsed = [&](std::string_view verb) { return bound[verb]->parsed(); };
@@ -172,4 +208,22 @@ int main(int argc, char** argv) {
     if (parsed("edit")) return cli::run_edit(*settings, management);
     if (parsed("delete")) return cli::run_delete(*settings, management);
     return cli::run_doctor(*settings);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // A standard stream that is closed must not become the first file that is opened.
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (::fcntl(fd, F_GETFD) == -1) ::open("/dev/null", O_RDWR);
+    int status = cli::exit_failed;
+    try {
+        status = run(argc, argv);
+        if (std::fflush(stdout) == 0 || errno == EPIPE) return status;
+        cli::say("cvf: standard output: {}\n", std::generic_category().message(errno));
+    } catch (const std::system_error& e) {  // of fmt::print, whose output nobody takes
+        if (e.code() == std::errc::broken_pipe) return status;
+        cli::say("cvf: {}\n", e.what());
+    }
+    return cli::exit_failed;
 }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "cli/columns.h"
+#include "cli/say.h"
 #include "cli/signals.h"
 #include "directive/parse.h"
 #include "directive/signature.h"
@@ -76,14 +77,14 @@ std::expected<std::vector<directive::Directive>, std::string> read_documents(con
 
 int complain(std::string_view verb, const api::ClientError& error) {
     if (error.problems.empty())
-        fmt::print(stderr, "cvf {}: {}\n", verb, error.text);
+        say("cvf {}: {}\n", verb, error.text);
     else
-        for (const directive::Problem& problem : error.problems) fmt::print(stderr, "cvf {}: {}\n", verb, problem.show());
+        for (const directive::Problem& problem : error.problems) say("cvf {}: {}\n", verb, problem.show());
     return error.exit_status;
 }
 
 int complain_use(std::string_view verb, std::string_view text) {
-    fmt::print(stderr, "cvf {}: {}\n", verb, text);
+    say("cvf {}: {}\n", verb, text);
     return exit_wrong_use;
 }
 
@@ -100,9 +101,7 @@ std::expected<Thing, std::string> thing_of(const std::string& word, std::string&
             kind = known;
             return Thing::directives;
         }
-    static constexpr std::string_view names[] = {"directives", "nodes",   "audit",     "metadata",
-                                                 "flow",       "capture", "plaintext", "topology"};
-    const std::string_view near = record::nearest(name, names);
+    const std::string_view near = record::nearest(name, thing_names);
     return std::unexpected(fmt::format("there is nothing called '{}'{}", word,
                                        near.empty() ? "; there are directives, nodes, audit and the kinds of directive"
                                                     : fmt::format("; did you mean {}?", near)));
@@ -121,15 +120,14 @@ int wait_for(const api::Client& client, const std::vector<api::RemoteApplied>& a
                 fmt::print("{}/{}: {}\n", lower(one.kind), printable(one.name), printable(now->summary.show()));
                 if (!now->good) {
                     for (const auto& [reason, nodes] : now->summary.reasons)
-                        fmt::print(stderr, "cvf apply: {}: {}\n", printable(fmt::format("{}", fmt::join(nodes, ", "))),
-                                   printable(reason));
+                        say("cvf apply: {}: {}\n", printable(fmt::format("{}", fmt::join(nodes, ", "))), printable(reason));
                     status = exit_failed;
                 }
                 break;
             }
             if (stopping || std::chrono::steady_clock::now() >= until) {
-                fmt::print(stderr, "cvf apply: {}/{} is not in force everywhere yet: {}\n", lower(one.kind), printable(one.name),
-                           printable(now->summary.show()));
+                say("cvf apply: {}/{} is not in force everywhere yet: {}\n", lower(one.kind), printable(one.name),
+                    printable(now->summary.show()));
                 status = exit_failed;
                 break;
             }

@@ -3,6 +3,7 @@
 
 #include <expected>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/client.h"
@@ -20,6 +21,9 @@ std::expected<void, std::string> sign_with(directive::Directive& directive, cons
 int complain(std::string_view verb, const api::ClientError& error);
 int complain_use(std::string_view verb, std::string_view text);
 
+// What `cvf get` and the like may be asked for: the kinds of directive among it.
+inline constexpr std::string_view thing_names[] = {"directives", "nodes",   "audit",     "metadata",
+                                                   "flow",       "capture", "plaintext", "topology"};
 enum class Thing : uint8_t { directives, nodes, audit };
 // "directives", "node", "metadata", … in any case; a kind alone is left in `kind`. Nothing: there is no such thing; the error is
 // for people.

@@ -18,6 +18,16 @@ bool wants_table(const config::Settings& settings) {
     return settings.format == config::Format::table;
 }
 
+std::expected<config::Settings, std::string> with_expression(const config::Settings& settings, const std::string& expression) {
+    config::Settings with = settings;
+    if (expression.empty()) return with;
+    if (settings.origin("filter").starts_with("--"))
+        return std::unexpected("an expression and --filter mean the same; give one of them");
+    with.filter = expression;
+    with.origins.erase("filter");
+    return with;
+}
+
 std::expected<pipeline::Selection, std::string> make_selection(const config::Settings& settings) {
     pipeline::Selection selection;
     if (!settings.types.empty()) {
@@ -31,12 +41,16 @@ std::expected<pipeline::Selection, std::string> make_selection(const config::Set
     }
     if (!settings.filter.empty()) {
         auto filter = filter::Filter::compile(settings.filter);
-        if (!filter) return std::unexpected("the filter is wrong\n" + filter.error().show(settings.filter));
+        if (!filter) {
+            const std::string_view origin = settings.origin("filter");
+            return std::unexpected(
+                fmt::format("{}{}{}", origin, origin.empty() ? "" : ": ", filter.error().show(settings.filter)));
+        }
         selection.filter = std::move(*filter);
     }
     if (!settings.fields.empty()) {
         auto fields = record::Projection::parse(settings.fields);
-        if (!fields) return std::unexpected("--fields: " + fields.error());
+        if (!fields) return std::unexpected(fmt::format("{}: {}", settings.origin("fields"), fields.error()));
         selection.fields = *fields;
     }
     return selection;
@@ -104,7 +118,8 @@ std::expected<std::unique_ptr<pipeline::Outlet>, std::string> make_outlet(const 
         sink::FileOptions options;
         options.path = settings.output;
         if (settings.compress && !options.path.ends_with(".zst")) options.path += ".zst";
-        options.start = from == From::capture ? sink::FileOptions::Start::truncate : sink::FileOptions::Start::append;
+        const bool anew = from == From::capture && settings.origin("output").starts_with("--");
+        options.start = anew ? sink::FileOptions::Start::truncate : sink::FileOptions::Start::append;
         options.rotate_bytes = settings.rotate_size;
         options.rotate_age = std::chrono::duration_cast<std::chrono::seconds>(settings.rotate_age);
         options.keep = settings.keep;

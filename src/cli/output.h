@@ -11,6 +11,10 @@
 
 namespace cvf::cli {
 
+// The settings with the expression that `watch` and `query` take by itself: it has the last word over a filter of the file or the
+// environment. An error beside --filter.
+std::expected<config::Settings, std::string> with_expression(const config::Settings& settings, const std::string& expression);
+
 // What the options select. The error is for people and names the option; a wrong filter is shown with its column.
 std::expected<pipeline::Selection, std::string> make_selection(const config::Settings& settings);
 
@@ -23,7 +27,7 @@ std::unique_ptr<pipeline::Encoder> table_encoder(bool every_flow, size_t rows_pe
 
 // Where the records come from, and so what a way out may do when it is slower.
 enum class From : uint8_t {
-    capture,  // it waits; an --output is begun anew
+    capture,  // it waits; an --output is begun anew, but for one that the file or the environment names: an agent may write it
     tap,      // it must not wait: behind a thread, what finds no room is lost; an --output is gone on with
     agent,    // it waits, and interrupt() ends that; an --output is gone on with
 };

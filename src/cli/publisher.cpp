@@ -7,6 +7,8 @@
 
 #include "cli/columns.h"
 #include "cli/fabric.h"
+#include "cli/say.h"
+#include "sink/units.h"
 
 namespace cvf::cli {
 
@@ -19,7 +21,7 @@ constexpr size_t look_every = 256 * 1024;             // bytes of records
 // when the input ends and with it every conversation.
 class PacedSink final : public sink::RecordSink {
  public:
-    PacedSink(std::shared_ptr<sink::RecordSink> inner, uint64_t most_waiting, const std::atomic<int>& stop)
+    PacedSink(std::shared_ptr<sink::RecordSink> inner, uint64_t most_waiting, const std::atomic<bool>& stop)
         : inner_(std::move(inner)), most_waiting_(most_waiting), stop_(stop) {}
 
     size_t write(const record::Record& record, const record::Projection* fields) override {
@@ -47,7 +49,7 @@ class PacedSink final : public sink::RecordSink {
 
     const std::shared_ptr<sink::RecordSink> inner_;
     const uint64_t most_waiting_;
-    const std::atomic<int>& stop_;
+    const std::atomic<bool>& stop_;
     size_t since_look_ = 0;
 };
 
@@ -55,7 +57,7 @@ class PacedSink final : public sink::RecordSink {
 
 std::expected<std::unique_ptr<Publisher>, std::string> Publisher::open(const config::Settings& settings,
                                                                        pipeline::Selection selection,
-                                                                       const std::atomic<int>& stop) {
+                                                                       const std::atomic<bool>& stop) {
     std::unique_ptr<Publisher> publisher(new Publisher);
     auto link = agent::BusLink::open(settings, {.node = node_name(settings), .instance = new_instance(), .spool = false});
     if (!link) return std::unexpected(link.error());
@@ -73,10 +75,10 @@ bool Publisher::finish(bool quiet) {
     link_->sink()->finish(last_wait);
     const sink::RecordSinkStats stats = link_->sink()->stats();
     if (stats.lost > 0)
-        fmt::print(stderr, "cvf read: {} of {} records could not be published: {}\n", human_count(stats.lost),
-                   human_count(stats.given), stats.last_error.empty() ? "the broker did not take them" : stats.last_error);
+        say("cvf read: {} of {} records could not be published: {}\n", sink::show_count(stats.lost),
+            sink::show_count(stats.given), stats.last_error.empty() ? "the broker did not take them" : stats.last_error);
     else if (!quiet)
-        fmt::print(stderr, "{} records published ({})\n", human_count(stats.delivered), human_bytes(stats.bytes));
+        say("{} records published ({})\n", sink::show_count(stats.delivered), sink::show_bytes(stats.bytes));
     return stats.lost == 0;
 }
 

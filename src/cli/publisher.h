@@ -20,7 +20,7 @@ class Publisher {
     // under way, until `stop`.
     static std::expected<std::unique_ptr<Publisher>, std::string> open(const config::Settings& settings,
                                                                        pipeline::Selection selection,
-                                                                       const std::atomic<int>& stop);
+                                                                       const std::atomic<bool>& stop);
 
     pipeline::RuleSlot* slot() { return &slot_; }
     // Waits for what is under way; then says how much was published. False: some was lost.

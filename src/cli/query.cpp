@@ -8,9 +8,11 @@
 #include "cli/commands.h"
 #include "cli/management.h"
 #include "cli/output.h"
+#include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "record/parse.h"
+#include "sink/units.h"
 
 namespace cvf::cli {
 
@@ -44,14 +46,14 @@ class Groups {
 }  // namespace
 
 int run_query(const config::Settings& settings, const Question& question) {
-    if (!question.expression.empty() && !settings.filter.empty())
-        return complain_use("query", "an expression and --filter mean the same; give one of them");
+    const auto asked = with_expression(settings, question.expression);
+    if (!asked) return complain_use("query", asked.error());
     stop_on_signals();
     std::vector<std::pair<std::string, std::string>> parameters;
     const auto give = [&](const char* name, std::string value) {
         if (!value.empty()) parameters.emplace_back(name, std::move(value));
     };
-    give("filter", question.expression.empty() ? settings.filter : question.expression);
+    give("filter", asked->filter);
     give("types", fmt::format("{}", fmt::join(settings.types, ",")));
     give("fields", fmt::format("{}", fmt::join(settings.fields, ",")));
     give("since", question.since);
@@ -96,23 +98,22 @@ int run_query(const config::Settings& settings, const Question& question) {
         },
         [&](const api::Client::Progress& p) {
             if (progress && p.total > 0)
-                fmt::print(stderr, "\r\x1b[K{:3.0f} %  {} records looked at, {} match",
-                           100.0 * static_cast<double>(p.examined) / static_cast<double>(p.total), human_count(p.examined),
-                           human_count(p.matched));
+                say("\r\x1b[K{:3.0f} %  {} records looked at, {} match",
+                    100.0 * static_cast<double>(p.examined) / static_cast<double>(p.total), sink::show_count(p.examined),
+                    sink::show_count(p.matched));
         });
-    if (progress) fmt::print(stderr, "\r\x1b[K");
+    if (progress) say("\r\x1b[K");
     if (outlet) outlet->finish();
     if (groups) grouped.print();
     if (!done) return stopping ? exit_done : complain("query", done.error());
     if (std::fflush(stdout) != 0) return exit_failed;
     if (not_understood > 0) {
-        fmt::print(stderr, "cvf query: {} rows are not understood; --format json shows them\n", not_understood);
+        say("cvf query: {} rows are not understood; --format json shows them\n", not_understood);
         return exit_failed;
     }
-    if (done->damaged > 0) fmt::print(stderr, "cvf query: {} records could not be read\n", done->damaged);
-    if (done->left_out > 0)
-        fmt::print(stderr, "cvf query: {} records were in groups for which there was no room\n", done->left_out);
-    if (!done->next.empty() && table && !settings.quiet) fmt::print(stderr, "there are more; --limit shows more of them\n");
+    if (done->damaged > 0) say("cvf query: {} records could not be read\n", done->damaged);
+    if (done->left_out > 0) say("cvf query: {} records were in groups for which there was no room\n", done->left_out);
+    if (!done->next.empty() && table && !settings.quiet) say("there are more; --limit shows more of them\n");
     return exit_done;
 }
 

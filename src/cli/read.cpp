@@ -4,17 +4,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <csignal>
 #include <optional>
 #include <span>
 
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/publisher.h"
+#include "cli/say.h"
+#include "cli/signals.h"
 #include "host/clock.h"
 #include "pipeline/shard.h"
 #include "sink/progress.h"
+#include "sink/units.h"
 #include "tap/file.h"
 
 namespace cvf::cli {
@@ -23,26 +24,6 @@ namespace {
 
 // Frames between two looks at the progress and the output's health.
 constexpr int batch = 4096;
-
-std::atomic<int> stop;                // the signal that ends it
-std::atomic<sink::Sink*> waited_for;  // may be waiting for a reader that does not read
-
-// The first ends it in good order: what has been read is told in full. The second does not wait for a slow reader either.
-void on_signal(int signal) {
-    int none = 0;
-    if (stop.compare_exchange_strong(none, signal)) return;
-    if (sink::Sink* sink = waited_for) sink->interrupt();
-}
-
-void catch_signals() {
-    struct sigaction action{};
-    action.sa_handler = on_signal;  // without SA_RESTART: a read that waits for a quiet pipe ends
-    for (int signal : {SIGINT, SIGTERM, SIGHUP}) {
-        struct sigaction before{};
-        sigaction(signal, nullptr, &before);
-        if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);  // nohup, and & in a script
-    }
-}
 
 // Sizes of all files together; 0 when one is not known (a pipe).
 uint64_t total_size(const std::vector<std::string>& files) {
@@ -101,20 +82,20 @@ struct Reading {
 
     void complain(const std::string& text) {
         if (progress) progress->clear();
-        fmt::print(stderr, "cvf: {}\n", text);
+        say("cvf: {}\n", text);
     }
 
     // All packets of one file. False: it was damaged or could not be read; said on standard error.
     bool file(const std::string& path) {
         auto tap = tap::FileTap::open(path);
         if (!tap) {
-            if (!stop) complain(tap.error().text());
+            if (!stopping) complain(tap.error().text());
             return false;
         }
         decode::Packet packet;
         std::optional<Described> described;
         if (tap->reader().describes()) described.emplace(tap->reader(), shard.tracker(), about);
-        for (bool more = true; more && !stop && !shard.closed();) {
+        for (bool more = true; more && !stopping && !shard.closed();) {
             if (described) {
                 for (int i = 0; i < batch && (more = tap->next(packet)); i++) {
                     shard.frame(packet, described->look(packet));
@@ -131,12 +112,25 @@ struct Reading {
         }
         bytes_before += tap->progress().bytes_read;
         if (const auto& fault = tap->fault()) {
-            if (!stop) complain(fault->text());  // else it was the signal that ended it
+            if (!stopping) complain(fault->text());  // else it was the signal that ended it
             return false;
         }
         return true;
     }
 };
+
+// What a table says instead of a health record.
+std::string in_short(pipeline::Shard& shard) {
+    std::string out = fmt::format("{} packets, {} conversations, {} records", sink::show_count(shard.counts().packets),
+                                  sink::show_count(shard.tracker().counters().flows), sink::show_count(shard.records_made()));
+    const auto add = [&](uint64_t n, std::string_view what) {
+        if (n > 0) out += fmt::format(", {} {}", sink::show_count(n), what);
+    };
+    add(shard.counts().truncated, "packets cut short by the capture");
+    add(shard.counts().undecoded, "packets of no known kind");
+    add(shard.counts().faulty, "packets with faults");
+    return out;
+}
 
 }  // namespace
 
@@ -153,10 +147,10 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     std::vector<std::unique_ptr<pipeline::Outlet>> outlets;
     if (!settings.bus.empty()) {
         auto selection = make_selection(settings);
-        auto opened = selection ? Publisher::open(settings, std::move(*selection), stop)
+        auto opened = selection ? Publisher::open(settings, std::move(*selection), stopping)
                                 : std::expected<std::unique_ptr<Publisher>, std::string>(std::unexpected(selection.error()));
         if (!opened) {
-            fmt::print(stderr, "cvf read: {}\n", opened.error());
+            say("cvf read: {}\n", opened.error());
             return exit_wrong_use;
         }
         publisher = std::move(*opened);
@@ -166,7 +160,7 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     if (writes) {
         auto outlet = make_outlet(settings, From::capture);
         if (!outlet) {
-            fmt::print(stderr, "cvf read: {}\n", outlet.error());
+            say("cvf read: {}\n", outlet.error());
             return exit_wrong_use;
         }
         outlets.push_back(std::move(*outlet));
@@ -179,15 +173,18 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     pipeline::Shard shard(options, std::move(outlets), nullptr, publisher ? publisher->slot() : nullptr);
     shard.flush();  // what is to be published is known from the first packet
 
-    if (writes) waited_for = &shard.outlets().front()->sink();
-    catch_signals();
+    // The first signal ends it in good order: what has been read is told in full. The second does not wait for a slow reader
+    // either.
+    std::optional<InterruptedBySignal> interrupted;
+    if (writes) interrupted.emplace(shard.outlets().front()->sink(), InterruptedBySignal::Which::second);
+    stop_on_signals(Calls::are_interrupted);
     // Records on the same terminal would be torn by a progress line.
     const bool show = !settings.quiet && !(writes && settings.output.empty() && isatty(STDOUT_FILENO));
     sink::Progress progress(total_size(files));
     Reading reading{shard, show ? &progress : nullptr, publisher != nullptr};
     bool good = true;
     for (const std::string& file : files) {
-        if (stop || shard.closed()) break;  // nobody reads any more: a quiet end
+        if (stopping || shard.closed()) break;  // nobody reads any more: a quiet end
         good &= reading.file(file);
     }
     shard.finish();
@@ -202,22 +199,19 @@ int run_read(const config::Settings& settings, const std::vector<std::string>& f
     }
     shard.flush();
     if (writes) shard.outlets().front()->finish();
-    waited_for = nullptr;
     progress.clear();
     if (publisher) good &= publisher->finish(settings.quiet);
     if (writes) {
         sink::Sink& sink = shard.outlets().front()->sink();
         const sink::SinkStats stats = sink.stats();
         if (stats.records_lost && !sink.closed()) {
-            fmt::print(stderr, "cvf: {} records could not be written: {}\n", stats.records_lost,
-                       stats.last_error.empty() ? "nobody took them in time" : stats.last_error);
+            say("cvf: {} records could not be written: {}\n", stats.records_lost,
+                stats.last_error.empty() ? "nobody took them in time" : stats.last_error);
             return exit_failed;
         }
     }
-    if (writes && wants_table(settings) && !settings.quiet)
-        fmt::print(stderr, "{} packets, {} conversations, {} records\n", shard.counts().packets, shard.tracker().counters().flows,
-                   shard.records_made());
-    if (stop) return exit_by_signal + stop;
+    if (writes && wants_table(settings) && !settings.quiet) say("{}\n", in_short(shard));
+    if (stopping) return exit_by_signal + stop_signal;
     return good ? exit_done : exit_failed;
 }
 

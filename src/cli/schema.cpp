@@ -18,6 +18,7 @@
 
 #include "api/openapi.h"
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "directive/schema.h"
 #include "graphql/schema.h"
 #include "record/buffer.h"
@@ -185,7 +186,7 @@ bool write_file(const std::string& path, const std::string& text) {
     std::FILE* file = std::fopen(path.c_str(), "w");
     bool good = file && std::fwrite(text.data(), 1, text.size(), file) == text.size();
     if (file) good &= std::fclose(file) == 0;
-    if (!good) fmt::print(stderr, "cvf schema: {}: {}\n", path, std::strerror(errno));
+    if (!good) say("cvf schema: {}: {}\n", path, std::strerror(errno));
     return good;
 }
 
@@ -201,11 +202,11 @@ int run_schema(const std::string& what, const std::string& directory) {
                                  : what == "page"      ? reference_page()
                                  : what == "directive" ? directive::json_schema()
                                                        : api::openapi();
-        return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? exit_done
-                                                                                                           : exit_failed;
+        fmt::print("{}", text);
+        return exit_done;
     }
     if (what != "all" || directory.empty()) {
-        fmt::print(stderr, "cvf schema: say json, page, directive, openapi, graphql, or all DIRECTORY\n");
+        say("cvf schema: say json, page, directive, openapi, graphql, or all DIRECTORY\n");
         return exit_wrong_use;
     }
     const bool good = write_file(directory + "/schema/record.schema.json", record::json_schema()) &&

@@ -4,6 +4,7 @@
 
 #include "agent/bus_link.h"
 #include "api/token.h"
+#include "cli/say.h"
 #include "cli/signals.h"
 #include "cli/version.h"
 #include "history/clickhouse.h"
@@ -23,7 +24,7 @@ api::ServerOptions server_options(const config::Settings& settings) {
     options.token_file = settings.token_file.empty() ? std::string(api::default_token_file) : settings.token_file;
     options.roles_file = settings.token_hashes;
     options.version = version;
-    options.complain = [](const std::string& line) { fmt::print(stderr, "cvf: {}\n", line); };
+    options.complain = [](const std::string& line) { say("cvf: {}\n", line); };
     return options;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "cli/say.h"
 #include "controller/roles.h"
 
 namespace cvf::cli {
@@ -9,10 +10,10 @@ namespace cvf::cli {
 int run_token(const std::string& name, const std::string& role) {
     auto made = controller::new_token(name, role);
     if (!made) {
-        fmt::print(stderr, "cvf token: {}\n", made.error());
+        say("cvf token: {}\n", made.error());
         return exit_wrong_use;
     }
-    fmt::print(stderr, "{}\n", made->line);
+    say("{}\n", made->line);
     fmt::print("{}\n", made->token);
     return exit_done;
 }

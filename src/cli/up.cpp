@@ -12,6 +12,7 @@
 #include "cli/controller_metrics.h"
 #include "cli/fabric.h"
 #include "cli/output.h"
+#include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
 #include "controller/controller.h"
@@ -34,12 +35,12 @@ directive::Directive everything() {
 int run_up(const config::Settings& settings) {
     auto outlet = make_outlet(settings, From::tap);
     if (!outlet) {
-        fmt::print(stderr, "cvf up: {}\n", outlet.error());
+        say("cvf up: {}\n", outlet.error());
         return exit_wrong_use;
     }
     auto own = agent::read_directives(settings.directives);
     if (!own) {
-        fmt::print(stderr, "cvf up: {}\n", own.error());
+        say("cvf up: {}\n", own.error());
         return exit_wrong_use;
     }
     // From now on a signal ends it in good order.
@@ -68,7 +69,7 @@ int run_up(const config::Settings& settings) {
         controller = controller::Controller::open(std::move(options), (*link)->bus());
     });
     if (!link || !controller) {
-        fmt::print(stderr, "cvf up: {}\n", !link ? link.error() : controller.error());
+        say("cvf up: {}\n", !link ? link.error() : controller.error());
         return exit_failed;
     }
     const bool keeps = *history != nullptr;
@@ -83,10 +84,10 @@ int run_up(const config::Settings& settings) {
     outlets.push_back(std::move(*outlet));
     auto agent = agent::Agent::start(settings, flow_options(settings), std::move(outlets), joining);
     if (!agent) {
-        fmt::print(stderr, "cvf up: {}\n", agent.error());
+        say("cvf up: {}\n", agent.error());
         return exit_failed;
     }
-    fmt::print(stderr, "{}", without);
+    say("{}", without);
     api::ServerOptions options = server_options(settings);
     options.services = services_of(**controller, history->get());
     options.services.hub = &(*agent)->hub();
@@ -99,14 +100,14 @@ int run_up(const config::Settings& settings) {
     const std::string token_file = options.token_file;
     auto server = api::Server::start(std::move(options));
     if (!server) {
-        fmt::print(stderr, "cvf up: {}\n", server.error());
+        say("cvf up: {}\n", server.error());
         return exit_failed;
     }
     if (!settings.quiet) {
-        fmt::print(stderr, "cvf: watching {}; API at {} (token in {})\n",
-                   settings.cgroup.empty() ? "this machine, every network namespace" : settings.cgroup, (*server)->address(),
-                   token_file);
-        if (isatty(STDERR_FILENO)) fmt::print(stderr, "cvf: `cvf watch EXPR` follows from another terminal; Ctrl-C ends\n");
+        say("cvf: watching {}; API at {} (token in {})\n",
+            settings.cgroup.empty() ? "this machine, every network namespace" : settings.cgroup, (*server)->address(),
+            token_file);
+        if (isatty(STDERR_FILENO)) say("cvf: `cvf watch EXPR` follows from another terminal; Ctrl-C ends\n");
     }
     (*agent)->run(stopping);
     return exit_done;

@@ -1,41 +1,26 @@
 // `cvf watch`: the live records of a running agent.
 #include <fmt/format.h>
 
-#include <atomic>
 #include <chrono>
-#include <csignal>
 
 #include "api/watch.h"
 #include "cli/commands.h"
+#include "cli/management.h"
 #include "cli/output.h"
+#include "cli/say.h"
 #include "cli/serve.h"
+#include "cli/signals.h"
 #include "record/parse.h"
-#include "sink/descriptor.h"
 
 namespace cvf::cli {
 
-namespace {
-std::atomic<bool> stop;
-std::atomic<sink::Sink*> waited_for;  // may be waiting for a reader that does not read
-void on_signal(int) {
-    stop = true;
-    if (sink::Sink* sink = waited_for) sink->interrupt();
-}
-}  // namespace
-
 int run_watch(const config::Settings& settings, const std::string& expression) {
-    if (!expression.empty() && !settings.filter.empty()) {
-        fmt::print(stderr, "cvf watch: an expression and --filter mean the same; give one of them\n");
-        return exit_wrong_use;
-    }
-    config::Settings here = settings;
-    if (!expression.empty()) here.filter = expression;
+    auto asked = with_expression(settings, expression);
+    if (!asked) return complain_use("watch", asked.error());
+    const config::Settings& here = *asked;
     // Checked here first: the error is the same and needs no agent.
     auto selection = make_selection(here);
-    if (!selection) {
-        fmt::print(stderr, "cvf watch: {}\n", selection.error());
-        return exit_wrong_use;
-    }
+    if (!selection) return complain_use("watch", selection.error());
     const bool table = wants_table(here);
     const api::ClientOptions how = client_options(here);
     api::WatchOptions options{.server = how.server, .token_file = how.token_file, .tls = how.tls};
@@ -48,20 +33,16 @@ int run_watch(const config::Settings& settings, const std::string& expression) {
     config::Settings out_settings = here;
     out_settings.filter.clear();
     auto outlet = make_outlet(out_settings, From::agent);
-    if (!outlet) {
-        fmt::print(stderr, "cvf watch: {}\n", outlet.error());
-        return exit_wrong_use;
-    }
+    if (!outlet) return complain_use("watch", outlet.error());
     sink::Sink& sink = (*outlet)->sink();
-    waited_for = &sink;
-    std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
+    const InterruptedBySignal interrupted(sink, InterruptedBySignal::Which::first);
+    stop_on_signals();
     record::Record record;
     std::string line;
     auto next_tick = std::chrono::steady_clock::now();
     api::WatchCallbacks callbacks;
     callbacks.connected = [&] {
-        if (here.verbose) fmt::print(stderr, "watching {}\n", options.server);
+        if (here.verbose) say("watching {}\n", options.server);
     };
     callbacks.record = [&](std::string_view json) {
         if (table) {
@@ -82,14 +63,11 @@ int run_watch(const config::Settings& settings, const std::string& expression) {
         (*outlet)->flush();
         if (sink.needs_tick()) sink.tick();
     };
-    callbacks.lost = [&](uint64_t lost) {
-        fmt::print(stderr, "cvf watch: {} records were left out, for they were read too slowly\n", lost);
-    };
-    auto done = api::watch(options, callbacks, &stop);
+    callbacks.lost = [&](uint64_t lost) { say("cvf watch: {} records were left out, for they were read too slowly\n", lost); };
+    auto done = api::watch(options, callbacks, &stopping);
     (*outlet)->finish();
-    waited_for = nullptr;
-    if (!done && !stop) {
-        fmt::print(stderr, "cvf watch: {}\n", done.error().text);
+    if (!done && !stopping) {
+        say("cvf watch: {}\n", done.error().text);
         return done.error().exit_status;
     }
     return exit_done;

@@ -135,6 +135,14 @@ Done compression(Settings& s, std::string_view value) {
     return {};
 }
 
+Done sasl(Settings& s, std::string_view value) {
+    static constexpr std::string_view names[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"};
+    const std::string_view word = trim(value);
+    if (std::ranges::find(names, word) == std::end(names)) return not_one_of("way to log in", word, names);
+    s.bus_sasl = word;
+    return {};
+}
+
 Done format(Settings& s, std::string_view value) {
     static constexpr std::string_view names[] = {"table", "json"};
     const std::string_view word = trim(value);
@@ -181,6 +189,7 @@ Done listen(Settings& s, std::string_view value) {
 
 constexpr uint16_t live = command_up | command_agent;
 constexpr uint16_t records = command_up | command_read | command_watch | command_query;
+constexpr uint16_t shown = records | command_doctor;
 constexpr uint16_t lines = command_up | command_read | command_watch;
 constexpr uint16_t flows = command_up | command_agent | command_read;
 constexpr uint16_t fabric = command_agent | command_controller | command_read;
@@ -190,11 +199,13 @@ constexpr uint16_t asking = command_watch | command_query | command_manage;
 constexpr Option table[] = {
     {"config", OptionType::text, command_all, "FILE", "/etc/cvf/cvf.yaml where there is one", "Read options from this YAML file",
      needed_text<&Settings::config>},
+    {"quiet", OptionType::toggle, command_all, "", "off", "Say only what went wrong", toggle<&Settings::quiet>},
+    {"verbose", OptionType::toggle, command_all, "", "off", "Say what is done", toggle<&Settings::verbose>},
     {"types", OptionType::list, records, "A,B", "all", "Record types to write: flow, dns, http, tls, …", types},
     {"filter", OptionType::text, records, "EXPR", "every record",
      "Write only records for which this is true: 'dns.question.name.endsWith(\".lan\")'", text<&Settings::filter>},
     {"fields", OptionType::list, records, "A,B", "all", "Fields to write, as keys or prefixes: 'source.*,http.*'", fields},
-    {"format", OptionType::choice, records, "table|json", "table on a terminal, else json", "How records are written", format},
+    {"format", OptionType::choice, shown, "table|json", "table on a terminal, else json", "How records are written", format},
     {"output", OptionType::text, lines, "FILE", "standard output", "Write records to this file; compressed when it ends in .zst",
      text<&Settings::output>},
     {"output.rotate-size", OptionType::size, lines, "SIZE", "never", "Start a new file at this size on disk: 64MiB, 1GB",
@@ -224,10 +235,20 @@ constexpr Option table[] = {
     {"server", OptionType::text, asking, "ADDR:PORT", "127.0.0.1:7380", "Fabric to ask", needed_text<&Settings::server>},
     {"token-file", OptionType::text, live | command_controller | asking, "FILE", "/run/cvf/token",
      "File with the API's bearer token", needed_text<&Settings::token_file>},
+    {"tls.cert", OptionType::text, live | serving | asking, "FILE", "none",
+     "Certificate (PEM): of the API, which speaks HTTPS then; of who asks, to show there", needed_text<&Settings::tls_cert>},
+    {"tls.key", OptionType::text, live | serving | asking, "FILE", "none", "Private key of that certificate (PEM)",
+     needed_text<&Settings::tls_key>},
+    {"tls.client-ca", OptionType::text, live | serving, "FILE", "none", "Let in only clients with a certificate from here (PEM)",
+     needed_text<&Settings::tls_client_ca>},
+    {"tokens", OptionType::text, live | serving, "FILE", "none", "Tokens and roles of those who may ask (`cvf token` makes them)",
+     needed_text<&Settings::token_hashes>},
+    {"ca", OptionType::text, asking, "FILE", "the system's", "Authorities that may vouch for the server (PEM)",
+     needed_text<&Settings::ca>},
     {"bus", OptionType::text, fabric, "URL", "none",
      "Broker of the fabric: nats://HOST:4222, tls://…, kafka://HOST:9092; several with commas", needed_text<&Settings::bus>},
     {"bus.user", OptionType::text, fabric, "NAME", "none", "User at the broker", text<&Settings::bus_user>},
-    {"bus.password-file", OptionType::text, fabric, "FILE", "none", "File with that user's password",
+    {"bus.password-file", OptionType::text, fabric, "FILE", "none", "File with the password for the broker",
      needed_text<&Settings::bus_password_file>},
     {"bus.token-file", OptionType::text, fabric, "FILE", "none", "File with a token for the broker",
      needed_text<&Settings::bus_token_file>},
@@ -237,25 +258,28 @@ constexpr Option table[] = {
      needed_text<&Settings::bus_ca>},
     {"bus.cert", OptionType::text, fabric, "FILE", "none", "Certificate to show to the broker (PEM)",
      needed_text<&Settings::bus_cert>},
-    {"bus.key", OptionType::text, fabric, "FILE", "none", "Its private key (PEM)", needed_text<&Settings::bus_key>},
+    {"bus.key", OptionType::text, fabric, "FILE", "none", "Private key of that certificate (PEM)",
+     needed_text<&Settings::bus_key>},
+    {"bus.sasl", OptionType::choice, fabric, "PLAIN|SCRAM-SHA-256|SCRAM-SHA-512", "SCRAM-SHA-512",
+     "How that user logs in (Kafka)", sasl},
     {"bus.compression", OptionType::choice, fabric, "none|lz4|zstd", "zstd", "Compression of messages (Kafka)", compression},
     {"bus.batch", OptionType::size, fabric, "SIZE", "32KiB", "Records in one message, at most",
      size<&Settings::bus_batch, 1024, false>},
     {"bus.memory", OptionType::size, fabric, "SIZE", "32MiB", "Records that may wait in memory for a slow broker",
      size<&Settings::bus_memory, 1u << 20, false>},
-    {"spool.directory", OptionType::text, fabric, "DIRECTORY", "/var/lib/cvf/spool", "Where records wait on disk when it is gone",
-     needed_text<&Settings::spool_directory>},
-    {"spool.size", OptionType::size, fabric, "SIZE", "256MiB", "How much of them; 0: none, they are lost and counted",
+    {"spool.directory", OptionType::text, fabric, "DIRECTORY", "/var/lib/cvf/spool",
+     "Where records wait on disk while the broker is away", needed_text<&Settings::spool_directory>},
+    {"spool.size", OptionType::size, fabric, "SIZE", "256MiB", "Records that may wait there; 0: none, they are lost and counted",
      size<&Settings::spool_size, 1u << 20, true>},
     {"state-directory", OptionType::text, live, "DIRECTORY", "/var/lib/cvf/state",
      "What must outlive a restart: how far directives have run, and cvf up's directives; empty: nothing does",
      text<&Settings::state_directory>},
-    {"labels", OptionType::list, live, "K=V,…", "none", "Labels of this node, for the selectors of directives", labels},
-    {"directives", OptionType::list, live, "PATH,…", "none",
+    {"labels", OptionType::list, live, "K=V,...", "none", "Labels of this node, for the selectors of directives", labels},
+    {"directives", OptionType::list, live, "PATH,...", "none",
      "Files and folders of directives that hold here whatever the bus says", list<&Settings::directives>},
-    {"trusted-keys", OptionType::list, live, "FILE,…", "none", "Public keys (PEM, Ed25519) of those who may sign directives",
+    {"trusted-keys", OptionType::list, live, "FILE,...", "none", "Public keys (PEM, Ed25519) of those who may sign directives",
      list<&Settings::trusted_keys>},
-    {"require-signature", OptionType::toggle, live, "", "off", "Run no directive from the bus that none of them has signed",
+    {"require-signature", OptionType::toggle, live, "", "off", "Run no directive from the bus that no trusted key has signed",
      toggle<&Settings::require_signature>},
     {"deny.kinds", OptionType::list, live, "A,B", "none", "Kinds of directive that never run here: Plaintext,Capture",
      deny_kinds},
@@ -267,32 +291,38 @@ constexpr Option table[] = {
      count<&Settings::max_record_rate, 0, 1'000'000'000>},
     {"output-directory", OptionType::text, live, "DIRECTORY", "/var/lib/cvf/records",
      "The one folder into which a directive from the bus may write files", needed_text<&Settings::output_directory>},
-    {"output-hosts", OptionType::list, live, "HOST[:PORT],…", "none", "Hosts to which a directive from the bus may send records",
-     list<&Settings::output_hosts>},
+    {"output-hosts", OptionType::list, live, "HOST[:PORT],...", "none",
+     "Hosts to which a directive from the bus may send records", list<&Settings::output_hosts>},
     {"history.directory", OptionType::text, serving, "DIRECTORY", "/var/lib/cvf/history", "Where records are kept for queries",
      text<&Settings::history_directory>},
-    {"history.size", OptionType::size, serving, "SIZE", "1GiB", "How much of them, on disk; 0: none are kept",
+    {"history.size", OptionType::size, serving, "SIZE", "1GiB", "Records that are kept, on disk; 0: none",
      size<&Settings::history_size, 16u << 20, true>},
-    {"history.age", OptionType::duration, serving, "DURATION", "24h", "How long", duration<&Settings::history_age>},
+    {"history.age", OptionType::duration, serving, "DURATION", "24h", "How long records are kept",
+     duration<&Settings::history_age>},
     {"clickhouse", OptionType::text, serving, "URL", "none", "Keep records in ClickHouse instead: http://HOST:8123/DATABASE",
      needed_text<&Settings::clickhouse>},
-    {"clickhouse.user", OptionType::text, serving, "NAME", "none", "User there", text<&Settings::clickhouse_user>},
-    {"clickhouse.password-file", OptionType::text, serving, "FILE", "none", "File with that user's password",
+    {"clickhouse.user", OptionType::text, serving, "NAME", "none", "User at ClickHouse", text<&Settings::clickhouse_user>},
+    {"clickhouse.password-file", OptionType::text, serving, "FILE", "none", "File with the password for ClickHouse",
      needed_text<&Settings::clickhouse_password_file>},
-    {"tls.cert", OptionType::text, live | serving, "FILE", "none", "Certificate of the API (PEM): it speaks HTTPS then",
-     needed_text<&Settings::tls_cert>},
-    {"tls.key", OptionType::text, live | serving, "FILE", "none", "Its private key (PEM)", needed_text<&Settings::tls_key>},
-    {"tls.client-ca", OptionType::text, live | serving, "FILE", "none", "Let in only clients with a certificate from here (PEM)",
-     needed_text<&Settings::tls_client_ca>},
-    {"tokens", OptionType::text, live | serving, "FILE", "none", "Tokens and roles of those who may ask (`cvf token` makes them)",
-     needed_text<&Settings::token_hashes>},
-    {"ca", OptionType::text, asking, "FILE", "the system's", "Authorities that may vouch for the server (PEM)",
-     needed_text<&Settings::ca>},
-    {"quiet", OptionType::toggle, command_all, "", "off", "Say only what went wrong", toggle<&Settings::quiet>},
-    {"verbose", OptionType::toggle, command_all, "", "off", "Say what is done", toggle<&Settings::verbose>},
 };
 
+// The table's parts: each goes from the option named to the next one's.
+struct Section {
+    std::string_view name, first;
+};
+constexpr Section sections[] = {
+    {"Options", "config"}, {"Records", "types"}, {"What is watched", "payload"},    {"Conversations", "flow.interim"},
+    {"API", "listen"},     {"Bus", "bus"},       {"Directives", "state-directory"}, {"History", "history.directory"}};
+
 }  // namespace
+
+std::string_view section_of(const Option& option) {
+    std::string_view name;
+    for (const Option* at = std::begin(table); at <= &option; ++at)
+        for (const Section& section : sections)
+            if (section.first == at->key) name = section.name;
+    return name;
+}
 
 std::span<const Option> options() {
     return table;

@@ -45,6 +45,9 @@ struct Option {
 
 std::span<const Option> options();
 
+// Which part of the help it stands in: "Records", "API" …
+std::string_view section_of(const Option& option);
+
 // The option with this key, or with "output.file" for "output" ("bus.url", "clickhouse.url" likewise); null when there is none.
 const Option* option_by_key(std::string_view key);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "context/owner_entry.h"
+#include "host/process.h"
 
 namespace cvf::context {
 
@@ -43,7 +44,10 @@ OwnerRef::~OwnerRef() {
 }
 
 OwnerTable::OwnerTable(Options options)
-    : options_(std::move(options)), processes_(options_.processes), home_(std::make_shared<Home>(Home{this})) {
+    : options_(std::move(options)),
+      processes_(options_.processes),
+      home_(std::make_shared<Home>(Home{this})),
+      boot_to_utc_ns_(host::boot_to_utc_ns()) {
     learn(host::named_netns(options_.netns, options_.max_netns));
     resolver_ = std::make_unique<Resolver>(
         [paths = options_.runtimes](const std::string& id, Runtime runtime) { return ask_runtimes(paths, id, runtime); },
@@ -183,20 +187,34 @@ std::shared_ptr<OwnerTable::ContainerState> OwnerTable::container(std::string_vi
 }
 
 std::shared_ptr<OwnerTable::NetnsState> OwnerTable::netns(uint32_t id) {
-    if (const auto found = netns_.find(id); found != netns_.end()) return found->second;
+    // The name may be that of one that is gone, whose inode this one has now. The first process's cannot go.
+    const auto named = named_netns_.find(id);
+    const bool stale = named != named_netns_.end() && named->second.path != options_.netns.proc + "/1/ns/net" &&
+                       host::netns_id(named->second.path, options_.netns.only_nsfs) != id;
+    if (stale) named_netns_.erase(named);
+    if (const auto found = netns_.find(id); found != netns_.end()) {
+        if (stale) {
+            found->second->name.clear();
+            ++found->second->changed;
+        }
+        return found->second;
+    }
     if (!make_room(netns_, options_.max_netns)) return nullptr;
     auto made = std::make_shared<NetnsState>();
-    if (const auto name = netns_names_.find(id); name != netns_names_.end()) made->name = name->second;
+    if (!stale && named != named_netns_.end()) made->name = named->second.name;
     netns_.emplace(id, made);
     return made;
 }
 
 void OwnerTable::learn(std::vector<host::Netns> list) {
-    netns_names_.clear();
-    for (host::Netns& one : list) netns_names_.emplace(one.id, std::move(one.name));
+    named_netns_.clear();
+    for (host::Netns& one : list) {
+        const uint32_t id = one.id;
+        named_netns_.emplace(id, std::move(one));
+    }
     for (auto& [id, state] : netns_) {
-        const auto found = netns_names_.find(id);
-        const std::string_view name = found == netns_names_.end() ? std::string_view() : std::string_view(found->second);
+        const auto found = named_netns_.find(id);
+        const std::string_view name = found == named_netns_.end() ? std::string_view() : std::string_view(found->second.name);
         if (state->name == name) continue;
         state->name = name;
         ++state->changed;
@@ -239,6 +257,15 @@ void OwnerTable::poll(int64_t time_ns) {
         return false;
     });
     processes_.expire(time_ns);
+}
+
+void OwnerTable::clock_stepped(int64_t by_ns) {
+    // What is told in time since boot need not move by as much: a machine that slept has stepped, its boot has not.
+    const int64_t boot_to_utc_ns = host::boot_to_utc_ns();
+    processes_.clock_stepped(by_ns, boot_to_utc_ns - std::exchange(boot_to_utc_ns_, boot_to_utc_ns));
+    now_ns_ += by_ns;
+    netns_asked_ns_ += by_ns;
+    for (auto& retry : retries_) retry.first += by_ns;
 }
 
 const record::FieldSet* OwnerTable::fields(const OwnerRef& owner, End end) {

@@ -100,6 +100,8 @@ class OwnerTable {
 
     // Reads up to `count` more of the processes that were there before; false: all done.
     bool prime(size_t count, int64_t time_ns) { return processes_.prime(count, time_ns); }
+    // The wall clock has jumped by this much, and with it the times that are passed in here.
+    void clock_stepped(int64_t by_ns);
     // The tap lost events: pids are checked against /proc when they are met again.
     void events_lost(int64_t time_ns) { processes_.distrust(time_ns); }
 
@@ -159,11 +161,12 @@ class OwnerTable {
     boost::unordered_flat_map<uint64_t, std::shared_ptr<Cgroup>> cgroups_;
     boost::unordered_flat_map<std::string, std::shared_ptr<ContainerState>> containers_;
     boost::unordered_flat_map<uint32_t, std::shared_ptr<NetnsState>> netns_;
-    boost::unordered_flat_map<uint32_t, std::string> netns_names_;
+    boost::unordered_flat_map<uint32_t, host::Netns> named_netns_;
     std::vector<std::pair<int64_t, std::weak_ptr<ContainerState>>> retries_;
     bool netns_wanted_ = false;
     int64_t netns_asked_ns_ = 0;
     int64_t now_ns_ = 0;
+    int64_t boot_to_utc_ns_;
     uint64_t refused_ = 0;
     std::unique_ptr<Resolver> resolver_;  // last: its thread uses nothing of the above, but its answers do
 };

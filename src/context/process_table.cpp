@@ -246,6 +246,17 @@ bool ProcessTable::prime(size_t count, int64_t time_ns) {
     return false;
 }
 
+void ProcessTable::clock_stepped(int64_t by_ns, int64_t starts_by_ns) {
+    for (const std::shared_ptr<Process>& process : order_) {
+        if (process->start_ns != 0) process->start_ns += starts_by_ns;
+        if (process->exit_ns != 0) process->exit_ns += by_ns;
+        process->checked_ns += by_ns;
+        touch(*process);
+    }
+    for (auto& gone : exited_) gone.first += by_ns;
+    if (distrust_ns_ != 0) distrust_ns_ += by_ns;
+}
+
 void ProcessTable::expire(int64_t time_ns) {
     while (!exited_.empty() && exited_.front().first + options_.keep_ns < time_ns) {
         const std::shared_ptr<Process> gone = std::move(exited_.front().second);

@@ -49,7 +49,7 @@ struct Process {
 class ProcessTable {
  public:
     struct Options {
-        std::string proc = "/proc";
+        std::string proc = "/proc";  // empty: none is there that numbers processes as the events do
         size_t max_processes = 32768;
         int64_t keep_ns = 30'000'000'000;
         bool command_line = false;
@@ -71,6 +71,8 @@ class ProcessTable {
     bool prime(size_t count, int64_t time_ns);
     // Events were lost: entries are checked against /proc at their next use.
     void distrust(int64_t time_ns) { distrust_ns_ = time_ns; }
+    // The wall clock has jumped: times are by so much later from now on, the starts of processes by `starts_by_ns`.
+    void clock_stepped(int64_t by_ns, int64_t starts_by_ns);
     void expire(int64_t time_ns);
 
     size_t size() const { return by_pid_.size(); }

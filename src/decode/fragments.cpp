@@ -186,6 +186,11 @@ void FragmentTable::expire(int64_t now) {
     }
 }
 
+void FragmentTable::finish() {
+    stats_.unfinished += by_age_.size();
+    while (!by_age_.empty()) give_up(by_age_.begin());
+}
+
 const Packet* FragmentTable::add(const Packet& fragment) {
     expire(fragment.time);
     const Packet* p = &fragment;
@@ -207,6 +212,7 @@ const Packet* FragmentTable::add(const Packet& fragment) {
                 return nullptr;
             case Stored::overlapping:
                 ++stats_.overlaps;
+                ++stats_.overlapped;
                 give_up(by_key_.find(d->key)->second);
                 return nullptr;
         }

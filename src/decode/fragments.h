@@ -29,8 +29,13 @@ struct FragmentStats {
     uint64_t reassembled = 0;  // datagrams
     uint64_t timed_out = 0;    // datagrams
     uint64_t evicted = 0;      // datagrams given up for want of room
+    uint64_t overlapped = 0;   // datagrams given up because their fragments overlap
+    uint64_t unfinished = 0;   // datagrams that were not complete when the input ended
     uint64_t overlaps = 0;     // fragments that covered bytes of another in part, or with other bytes
     uint64_t invalid = 0;      // fragments that cannot be: not a multiple of 8, beyond 64 KiB, against what is known of the end
+
+    // Datagrams given up, and fragments that no datagram could take.
+    uint64_t lost() const { return timed_out + evicted + overlapped + unfinished + invalid; }
 };
 
 class FragmentTable {
@@ -47,6 +52,8 @@ class FragmentTable {
 
     // Gives up what is too old. add() does it as well; this is for quiet times.
     void expire(int64_t now);
+    // The input is over: gives up all.
+    void finish();
 
     const FragmentStats& stats() const { return stats_; }
     size_t datagrams() const { return by_age_.size(); }

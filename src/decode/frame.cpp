@@ -7,7 +7,7 @@ namespace {
 namespace type {
 constexpr uint16_t ipv4 = 0x0800, arp = 0x0806, vlan = 0x8100, qinq = 0x88a8, qinq_old = 0x9100, ipv6 = 0x86dd, mpls = 0x8847,
                    mpls_multicast = 0x8848, pppoe_session = 0x8864, cisco_metadata = 0x8909, vntag = 0x8926, lldp = 0x88cc,
-                   provider_backbone = 0x88e7, first = 0x0600;
+                   fabric_path = 0x8903, provider_backbone = 0x88e7, first = 0x0600;
 }
 
 // Linux cooked captures (LINKTYPE_LINUX_SLL and _SLL2 of libpcap). The EtherType field has other meanings for some hardware
@@ -57,11 +57,38 @@ void loopback(Packet& p, Part x) {
     }
 }
 
-// LINKTYPE_PPP_HDLC: PPP, or Cisco HDLC (address 0x0f or 0x8f, an EtherType at offset 2).
+// Address, control, an EtherType.
+void cisco_hdlc(Packet& p, Part x) {
+    if (have(p, x, 4)) ether_type(p, behind(x, 4), load_be16(x.at + 2));
+}
+
+// LINKTYPE_PPP_HDLC: PPP, or Cisco HDLC, whose address is 0x0f or 0x8f.
 void ppp_hdlc(Packet& p, Part x) {
     if (!have(p, x, 4)) return;
-    if (x.at[0] == 0x0f || x.at[0] == 0x8f) return ether_type(p, behind(x, 4), load_be16(x.at + 2));
+    if (x.at[0] == 0x0f || x.at[0] == 0x8f) return cisco_hdlc(p, x);
     ppp(p, x);
+}
+
+// What netfilter logs (LINKTYPE_NFLOG): address family, version, resource; then attributes, one of which is the packet. Each has
+// a length, its four bytes of header included, and a type, in the byte order of the machine that captured, and is padded to four
+// bytes. No type is above 255.
+void nflog(Packet& p, Part x) {
+    constexpr uint16_t payload = 9;
+    if (!have(p, x, 4)) return;
+    p.network = Network::other;
+    for (x = behind(x, 4); have(p, x, 4);) {
+        const bool big_endian = x.at[2] == 0;
+        const uint32_t size = big_endian ? load_be16(x.at) : load_le16(x.at);
+        const uint8_t type = x.at[big_endian ? 3 : 2];
+        if (size < 4) {
+            p.faults |= fault_bad_length;
+            return;
+        }
+        if (type == payload) return ip_by_version(p, limited(p, behind(x, 4), size - 4));
+        const uint32_t padded = (size + 3) / 4 * 4;
+        if (!have(p, x, padded)) return;
+        x = behind(x, padded);
+    }
 }
 
 void add_vlan(Packet& p, uint16_t tag) {
@@ -111,6 +138,9 @@ void uncommon_type(Packet& p, Part x, uint16_t ether) {
                 return mpls(p, x);
             case type::pppoe_session:
                 return pppoe_session(p, x);
+            case type::fabric_path:  // Cisco: tag and hops, then a whole frame
+                if (!have(p, x, 2)) break;
+                return ethernet(p, behind(x, 2));
             case type::provider_backbone:  // IEEE 802.1ah I-TAG: flags and service id, then a whole frame
                 if (!have(p, x, 4)) break;
                 return ethernet(p, behind(x, 4));
@@ -156,10 +186,26 @@ void llc(Packet& p, Part x) {
     if (organisation == 0 || organisation == 0x0000f8) return ether_type(p, behind(x, 8), load_be16(x.at + 6));
 }
 
-static void decode_link(Packet& p, Part x) {
-    switch (p.link) {
+namespace {
+
+void decode_link(Packet& p, Part x, LinkType link);
+
+// Per-packet information (CACE Technologies): version, flags, length and link type of what follows, all little-endian.
+void ppi(Packet& p, Part x) {
+    if (!nest(p) || !have(p, x, 8)) return;
+    const uint32_t size = load_le16(x.at + 2), link = load_le32(x.at + 4);
+    if (size < 8) {
+        p.faults |= fault_bad_length;
+        return;
+    }
+    if (!have(p, x, size)) return;
+    decode_link(p, behind(x, size), static_cast<LinkType>(std::min(link, 0xffffu)));
+}
+
+void decode_link(Packet& p, Part x, LinkType link) {
+    switch (link) {
         case LinkType::ethernet:
-            break;
+            return ethernet(p, x);
         case LinkType::null_loopback:
         case LinkType::loop:
             return loopback(p, x);
@@ -184,10 +230,24 @@ static void decode_link(Packet& p, Part x) {
         case LinkType::ieee80211_radiotap:
             return ieee80211_radiotap(p, x);
         case LinkType::ieee80211_prism:
+        case LinkType::ieee80211_avs:
             return ieee80211_prism(p, x);
+        case LinkType::ppi:
+            return ppi(p, x);
+        case LinkType::cisco_hdlc:
+            return cisco_hdlc(p, x);
+        case LinkType::ppp_with_direction:
+            if (have(p, x, 1)) ppp(p, behind(x, 1));
+            return;
+        case LinkType::atm_llc:
+            return llc(p, x);
+        case LinkType::nflog:
+            return nflog(p, x);
     }
     p.faults |= fault_unknown_link;
 }
+
+}  // namespace
 
 void decode_frame(Packet& p) {
     clear_network(p);
@@ -197,7 +257,7 @@ void decode_frame(Packet& p) {
     const auto captured = static_cast<uint32_t>(p.frame.size());
     Part x{p.frame.data(), captured, std::max(p.wire_length, captured)};
     if (p.link != LinkType::ethernet) [[unlikely]]
-        return decode_link(p, x);
+        return decode_link(p, x, p.link);
     if (!have(p, x, 14)) [[unlikely]]
         return;
     p.has_mac = true;

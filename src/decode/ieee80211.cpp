@@ -1,4 +1,4 @@
-// IEEE 802.11 data frames, bare or behind a radiotap or Prism header. Encrypted frames have nothing to read; of an aggregate
+// IEEE 802.11 data frames, bare or behind a radiotap, Prism or AVS header. Encrypted frames have nothing to read; of an aggregate
 // (A-MSDU) the first subframe is read. Management and control frames are Network::other.
 #include "decode/layers.h"
 
@@ -29,11 +29,12 @@ void ieee80211_radiotap(Packet& p, Part x) {
     ieee80211(p, x, flags & flag_padded);
 }
 
-// Prism monitor header: message code, message length (the host's byte order), device name, values.
+// Prism monitor header: message code, message length (the host's byte order), device name, values. AVS (of the linux-wlan
+// project), also found under Prism's number: version 0x802110xx, length (big-endian), values.
 void ieee80211_prism(Packet& p, Part x) {
     if (!have(p, x, 8)) return;
     uint32_t size = load_le32(x.at + 4);
-    if (size > 0xffff) size = load_be32(x.at + 4);
+    if (load_be24(x.at) == 0x802110 || size > 0xffff) size = load_be32(x.at + 4);
     if (size < 8 || size > 0xffff) {
         p.faults |= fault_bad_length;
         return;

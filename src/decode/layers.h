@@ -79,7 +79,7 @@ void pppoe_session(Packet& p, Part x);                   // RFC 2516
 void mpls(Packet& p, Part x);                            // RFC 3032
 void ieee80211(Packet& p, Part x, bool padded = false);  // from the frame control field on
 void ieee80211_radiotap(Packet& p, Part x);
-void ieee80211_prism(Packet& p, Part x);
+void ieee80211_prism(Packet& p, Part x);  // or AVS, which tells itself by a number
 
 // Network (ip.cpp). Network::other with a fault when the bytes are no such packet.
 void ipv4(Packet& p, Part x);

@@ -5,7 +5,9 @@
 
 #include "decode/protocol_name.h"
 #include "flow/community_id.h"
+#include "flow/sctp.h"
 #include "flow/tracker.h"
+#include "record/hex.h"
 #include "record/text.h"
 
 namespace cvf::flow {
@@ -19,9 +21,6 @@ constexpr std::string_view tcp_states[] = {"partial", "syn_sent", "syn_received"
 constexpr std::string_view end_reasons[] = {"fin", "reset", "idle", "closed", "evicted", "end", "unwanted"};
 constexpr std::string_view tunnel_names[] = {"none", "vxlan", "geneve", "gre",    "nvgre", "erspan", "ipip",
                                              "6in4", "4in6",  "6in6",   "teredo", "gtp-u", "l2tp"};
-constexpr std::string_view sctp_chunk_names[] = {"DATA",          "INIT",       "INIT_ACK", "SACK",         "HEARTBEAT",
-                                                 "HEARTBEAT_ACK", "ABORT",      "SHUTDOWN", "SHUTDOWN_ACK", "ERROR",
-                                                 "COOKIE_ECHO",   "COOKIE_ACK", "ECNE",     "CWR",          "SHUTDOWN_COMPLETE"};
 
 std::string_view flags_text(uint8_t flags, record::Arena& arena) {
     static constexpr std::string_view names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"};
@@ -41,44 +40,25 @@ std::string_view number_text(uint64_t v, record::Arena& arena) {
     return {out, static_cast<size_t>(record::write_uint(out, v) - out)};
 }
 
-// Eight hex digits as the bytes of a word, the highest first in memory. All at once: ids stand on every record.
-uint64_t hex_digits(uint32_t v) {
-    uint64_t x = v;
-    x = (x | x << 16) & 0x0000ffff0000ffff;
-    x = (x | x << 8) & 0x00ff00ff00ff00ff;
-    x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;  // a digit's value in each byte, the lowest first
-    const uint64_t letters = (x + 0x0606060606060606) >> 4 & 0x0101010101010101;  // 1 where it is above 9
-    return __builtin_bswap64(x + 0x3030303030303030 + letters * ('a' - '9' - 1));
-}
-
-char* write_hex64(char* out, uint64_t v) {
-    const uint64_t digits[2] = {hex_digits(static_cast<uint32_t>(v >> 32)), hex_digits(static_cast<uint32_t>(v))};
-    std::memcpy(out, digits, sizeof digits);
-    return out + sizeof digits;
-}
-
 }  // namespace
 
 void Tracker::add_flow_fields(record::Record& r, Flow& flow) {
     const int source = flow.initiator, destination = 1 - source;
     // The record's id begins with the flow's.
     char* id = static_cast<char*>(r.arena().take(16 + 1 + 20, 1));
-    char* end = write_hex64(id, flow.id);
+    char* end = record::write_hex64(id, flow.id);
     *end++ = '-';
     end = record::write_uint(end, flow.records++);
     r.text(Field::record_id, {id, static_cast<size_t>(end - id)});
     r.text(Field::flow_id, {id, 16});
     if (!flow.has_community_id) {
         const bool icmp = flow.is_icmp();
-        flow.community =
-            community_hash(flow.key.family, flow.key.protocol, flow.address(source),
-                           icmp ? static_cast<uint16_t>(flow.icmp_type_code >> 8) : flow.port(source), flow.address(destination),
-                           icmp ? static_cast<uint16_t>(flow.icmp_type_code & 0xff) : flow.port(destination));
+        community_id(flow.key.family, flow.key.protocol, flow.address(source),
+                     icmp ? static_cast<uint16_t>(flow.icmp_type_code >> 8) : flow.port(source), flow.address(destination),
+                     icmp ? static_cast<uint16_t>(flow.icmp_type_code & 0xff) : flow.port(destination), flow.community_id);
         flow.has_community_id = true;
     }
-    char* const community = static_cast<char*>(r.arena().take(30, 1));
-    community_text(flow.community, community);
-    r.text(Field::network_community_id, {community, 30});
+    r.text(Field::network_community_id, {flow.community_id, community_id_size});
     r.ip(Field::source_address, flow.address(source).view(flow.key.family));
     const bool ports = !flow.is_icmp() && (flow.key.a_port | flow.key.b_port);
     if (ports) r.uint(Field::source_port, flow.port(source));
@@ -86,9 +66,8 @@ void Tracker::add_flow_fields(record::Record& r, Flow& flow) {
     if (ports) r.uint(Field::destination_port, flow.port(destination));
     if (auto name = decode::ip_protocol_name(flow.key.protocol); !name.empty()) r.text(Field::network_transport, name);
     r.text(Field::network_type, flow.key.family == 4 ? "ipv4" : "ipv6");
-    const protocol::Protocol* protocol = flow.protocol ? flow.protocol : nullptr;
-    if (protocol) {
-        r.text(Field::network_protocol_name, protocol->name);
+    if (flow.protocol) {
+        r.text(Field::network_protocol_name, flow.protocol->name);
         if (flow.version_size > 0 && !r.find(Field::network_protocol_version))
             r.text(Field::network_protocol_version, flow.protocol_version());
     }
@@ -208,10 +187,11 @@ void Tracker::report(Flow& flow, bool final, EndReason reason) {
         }
         if (x.fragments) r.uint(Field::fragments, x.fragments);
         if (x.sctp_chunks) {
-            std::string_view names[15];
+            const auto all = sctp_chunk_names();
+            std::string_view names[32];
             size_t n = 0;
-            for (size_t i = 0; i < 15; i++)
-                if (x.sctp_chunks >> i & 1) names[n++] = sctp_chunk_names[i];
+            for (size_t i = 0; i < all.size(); i++)
+                if (x.sctp_chunks >> i & 1) names[n++] = all[i];
             r.texts(Field::sctp_chunks, {names, n});
         }
     }

@@ -16,13 +16,20 @@ int icmp_counterpart(uint8_t protocol, uint16_t type) {
     static constexpr struct {
         uint8_t protocol, type, counterpart;
     } pairs[] = {
-        {1, 8, 0},      {1, 0, 8},      {1, 13, 14},    {1, 14, 13},    {1, 15, 16},    {1, 16, 15},    {1, 10, 9},
-        {1, 9, 10},     {1, 17, 18},    {1, 18, 17},    {58, 128, 129}, {58, 129, 128}, {58, 133, 134}, {58, 134, 133},
-        {58, 135, 136}, {58, 136, 135}, {58, 130, 131}, {58, 131, 130}, {58, 144, 145}, {58, 145, 144},
+        {1, 8, 0},      {1, 0, 8},      {1, 13, 14},    {1, 14, 13},    {1, 15, 16},    {1, 16, 15},
+        {1, 10, 9},     {1, 9, 10},     {1, 17, 18},    {1, 18, 17},    {58, 128, 129}, {58, 129, 128},
+        {58, 133, 134}, {58, 134, 133}, {58, 135, 136}, {58, 136, 135}, {58, 130, 131}, {58, 131, 130},
+        {58, 139, 140}, {58, 140, 139}, {58, 144, 145}, {58, 145, 144},
     };
     for (const auto& p : pairs)
         if (p.protocol == protocol && p.type == type) return p.counterpart;
     return -1;
+}
+
+// Of all others the addresses and the protocol are all that counts.
+bool has_ports(uint8_t protocol) {
+    namespace is = decode::ip_protocol;
+    return protocol == is::tcp || protocol == is::udp || protocol == is::sctp || protocol == is::icmp || protocol == is::icmpv6;
 }
 
 void base64(const uint8_t* in, char* out) {  // 20 bytes to 28 characters
@@ -37,8 +44,8 @@ void base64(const uint8_t* in, char* out) {  // 20 bytes to 28 characters
 
 }  // namespace
 
-CommunityHash community_hash(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
-                             const decode::Address& destination, uint16_t destination_port) {
+void community_id(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
+                  const decode::Address& destination, uint16_t destination_port, char out[community_id_size]) {
     bool one_way = false;
     if (protocol == decode::ip_protocol::icmp || protocol == decode::ip_protocol::icmpv6) {
         int counterpart = icmp_counterpart(protocol, source_port);
@@ -58,25 +65,17 @@ CommunityHash community_hash(uint8_t family, uint8_t protocol, const decode::Add
     std::memcpy(text + at, second.bytes.data(), n), at += n;
     text[at++] = protocol;
     text[at++] = 0;
-    text[at++] = static_cast<uint8_t>(first_port >> 8), text[at++] = static_cast<uint8_t>(first_port);
-    text[at++] = static_cast<uint8_t>(second_port >> 8), text[at++] = static_cast<uint8_t>(second_port);
-    CommunityHash digest;
-    static_assert(sizeof digest == SHA_DIGEST_LENGTH);
+    if (has_ports(protocol)) {
+        text[at++] = static_cast<uint8_t>(first_port >> 8), text[at++] = static_cast<uint8_t>(first_port);
+        text[at++] = static_cast<uint8_t>(second_port >> 8), text[at++] = static_cast<uint8_t>(second_port);
+    }
+    uint8_t digest[SHA_DIGEST_LENGTH];
     SHA_CTX sha;
     SHA1_Init(&sha);
     SHA1_Update(&sha, text, at);
-    SHA1_Final(digest.data(), &sha);
-    return digest;
-}
-
-void community_text(const CommunityHash& hash, char out[30]) {
+    SHA1_Final(digest, &sha);
     out[0] = '1', out[1] = ':';
-    base64(hash.data(), out + 2);
-}
-
-void community_id(uint8_t family, uint8_t protocol, const decode::Address& source, uint16_t source_port,
-                  const decode::Address& destination, uint16_t destination_port, char out[30]) {
-    community_text(community_hash(family, protocol, source, source_port, destination, destination_port), out);
+    base64(digest, out + 2);
 }
 
 }  // namespace cvf::flow

@@ -13,8 +13,9 @@ using protocol::Protocol;
 
 namespace {
 
-// Segments or datagrams looked at before a conversation is called unknown.
-constexpr uint8_t max_tries = 6;
+// Segments or datagrams looked at before a conversation is called unknown: six, or 96 of STUN, which opens the way for another
+// protocol between the same ports (RFC 8445, 7983).
+constexpr uint8_t max_tries = 96, one_try = 16, one_try_of_stun = 1;
 // Bytes of one direction that may wait for an undecided search.
 constexpr size_t max_search_bytes = 4096;
 
@@ -52,6 +53,11 @@ uint64_t candidates_for(uint8_t ip_protocol) {
     return masks[ip_protocol];
 }
 
+// RFC 8489 5: two zero bits, type, length in fours, and a number that hardly anything else has in this place.
+bool is_stun(Bytes bytes) {
+    return bytes.size() >= 20 && bytes[0] < 0x40 && bytes[3] % 4 == 0 && decode::load_be32(bytes.data() + 4) == 0x2112a442;
+}
+
 size_t index_of(const Protocol* p) {
     auto all = protocol::all_protocols();
     for (size_t i = 0; i < all.size(); i++)
@@ -80,6 +86,12 @@ const Protocol* Conversation::search(int end, Bytes bytes, bool& undecided) {
         }
     }
     return nullptr;
+}
+
+// Counts a try that found nothing. False when there were enough.
+bool Conversation::try_again(uint8_t cost) {
+    flow_.tries = static_cast<uint8_t>(std::min<unsigned>(flow_.tries + cost, max_tries));
+    return flow_.tries < max_tries;
 }
 
 void Conversation::run(const Protocol& protocol) {
@@ -175,7 +187,7 @@ size_t Conversation::deliver(int end, Bytes bytes) {
         if (undecided && bytes.size() - total < max_search_bytes) break;
         total = bytes.size();  // these bytes are nobody's
         // Where the beginning was not seen, a later segment may begin a message.
-        if (flow_.tcp != TcpState::partial || ++flow_.tries >= max_tries) forget_all();
+        if (flow_.tcp != TcpState::partial || !try_again(one_try)) forget_all();
         break;
     }
     if (skipping_) withhold(end, flow_.ends[end].stream.offset() + total, skipping_);
@@ -222,7 +234,7 @@ void Conversation::datagram(int end, Bytes bytes, bool whole) {
         bool undecided;
         const Protocol* found = search(end, bytes, undecided);
         if (!found) {
-            if (++flow_.tries >= max_tries) forget_all();
+            if (!try_again(is_stun(bytes) ? one_try_of_stun : one_try)) forget_all();
             return;
         }
         run(*found);

@@ -39,6 +39,7 @@ class Conversation final : public protocol::Context, public StreamConsumer {
  private:
     // The protocol these first bytes of a direction follow; null: none yet. `undecided` tells whether more bytes may change that.
     const protocol::Protocol* search(int end, Bytes bytes, bool& undecided);
+    bool try_again(uint8_t cost);
     void run(const protocol::Protocol& protocol);
     void settle();      // does what a call other than data() asked for
     void forget_all();  // nobody wants what follows

@@ -49,7 +49,7 @@ struct Extras {
     decode::Tunnel tunnels[4];
     uint16_t vlans[4] = {};
     uint32_t mpls[4] = {};
-    uint32_t sctp_chunks = 0;  // bit per type below 32
+    uint32_t sctp_chunks = 0;  // bits as in sctp.h
     uint64_t fragments = 0;
     // Of those in the capture on its packets the first ones, and how many of them stand on a record that is no flow's.
     static constexpr size_t most_comments = 8;
@@ -89,7 +89,7 @@ struct Flow {
 
     uint32_t records = 0, reports = 0;
     bool has_community_id = false;
-    CommunityHash community;
+    char community_id[community_id_size];  // when has_community_id
     uint16_t icmp_type_code = 0;
     uint32_t interface = 0;  // of the first packet, as Tracker::interface() numbers them; 0: not known
     int64_t next_report = 0;

@@ -52,7 +52,7 @@ void Stream::offer(int dir, Bytes bytes, Budget& budget, StreamConsumer& consume
         }
     }
     if (!bytes.empty()) {
-        if (bytes.size() > protocol::max_pending) {
+        if (bytes.size() > protocol::max_pending || bytes.size() > budget.limit - std::min(budget.limit, budget.used)) {
             budget.overruns++;
             lose(dir, bytes.size(), bytes.size(), budget, consumer);
         } else {
@@ -140,13 +140,15 @@ void Stream::keep_early(int dir, uint32_t sequence, Bytes bytes, uint32_t length
     auto at =
         std::lower_bound(early.begin(), early.end(), sequence, [](const Early& e, uint32_t s) { return before(e.sequence, s); });
     if (at != early.end() && at->sequence == sequence && at->length >= length) {  // the same again
-        at->fin |= fin;
+        at->fin |= fin && at->length == length;
         return;
     }
-    budget.used += bytes.size();
-    kept_->early_bytes += bytes.size();
+    budget.used += bytes.size() + early_cost;
+    kept_->early_bytes += bytes.size() + early_cost;
     early.insert(at, Early{sequence, length, {bytes.begin(), bytes.end()}, fin});
-    if (kept_->early_bytes > budget.per_stream || budget.used > budget.limit || early.size() > 1024) {
+    // One hole given up may free less than this segment takes.
+    while (waiting() &&
+           (kept_->early_bytes > budget.per_stream || budget.used > budget.limit || kept_->early.size() > most_early)) {
         budget.overruns++;
         give_up(dir, budget, consumer);
     }
@@ -177,8 +179,8 @@ void Stream::drain_early(int dir, Budget& budget, StreamConsumer& consumer) {
         if (before(next_, kept_->early.front().sequence) && !pass_withheld(kept_->early.front().sequence)) break;
         Early e = std::move(kept_->early.front());
         kept_->early.erase(kept_->early.begin());
-        budget.used -= e.data.size();
-        kept_->early_bytes -= e.data.size();
+        budget.used -= e.data.size() + early_cost;
+        kept_->early_bytes -= e.data.size() + early_cost;
         uint32_t old = next_ - e.sequence;
         if (old > e.length || ended_) continue;
         Bytes bytes = old < e.data.size() ? Bytes(e.data).subspan(old) : Bytes();
@@ -198,10 +200,6 @@ void Stream::end(int dir, StreamConsumer& consumer) {
 
 void Stream::flush(int dir, Budget& budget, StreamConsumer& consumer) {
     while (waiting()) give_up(dir, budget, consumer);
-}
-
-void Stream::again(int dir, Budget& budget, StreamConsumer& consumer) {
-    if (kept_ && !kept_->pending.empty()) offer(dir, {}, budget, consumer);
 }
 
 void Stream::skip_from_here(uint64_t bytes, Budget& budget) {

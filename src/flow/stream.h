@@ -35,7 +35,7 @@ inline bool before(uint32_t a, uint32_t b) {
 
 class Stream {
  public:
-    // Bytes kept for all streams of one engine; owned by it.
+    // Bytes kept for all streams of one engine; owned by it. A segment that waits costs early_cost besides its bytes.
     struct Budget {
         size_t used = 0;
         size_t limit = 64u << 20;
@@ -87,7 +87,7 @@ class Stream {
 
     // All bytes before `sequence` have passed without being seen.
     void gap_to(int dir, uint32_t sequence, Budget& budget, StreamConsumer& consumer);
-    // Delivers what waits behind holes. Called at the end of a conversation and when a hole is too old.
+    // Delivers what waits behind holes: at the end of a conversation, and when a hole is too old.
     void flush(int dir, Budget& budget, StreamConsumer& consumer);
     bool waiting() const { return kept_ && !kept_->early.empty(); }
 
@@ -104,8 +104,6 @@ class Stream {
     }
     // Drops what is kept and skips the rest: nobody wants this direction.
     void abandon(Budget& budget);
-    // Presents the unconsumed bytes again (to another consumer).
-    void again(int dir, Budget& budget, StreamConsumer& consumer);
     Bytes pending() const { return kept_ ? Bytes(kept_->pending) : Bytes(); }
     void release(Budget& budget);
 
@@ -116,11 +114,14 @@ class Stream {
         std::vector<uint8_t> data;
         bool fin;
     };
+    // Its place in the list, which has room for twice as many, and what an allocation takes.
+    static constexpr size_t early_cost = 2 * sizeof(Early) + 32;
+    static constexpr size_t most_early = 1024;
     // Memory of the uncommon case.
     struct Kept {
         std::vector<uint8_t> pending;  // in order, not consumed; next_ is behind it
         std::vector<Early> early;      // sorted by sequence, not overlapping next_
-        size_t early_bytes = 0;
+        size_t early_bytes = 0;        // what they are charged for
     };
 
     void in_order(int dir, Bytes bytes, Budget& budget, StreamConsumer& consumer);

@@ -11,6 +11,8 @@ namespace {
 
 // A segment that fills a hole this soon was overtaken on the way; later it was sent again.
 constexpr int64_t reorder_window = 3'000'000;
+// Where the other end's acknowledgments are not seen, a hole is waited for this long.
+constexpr int64_t hole_patience = 10'000'000'000;
 
 void sample_rtt(End& end, int64_t rtt) {
     if (rtt <= 0) return;
@@ -65,7 +67,6 @@ void Tracker::tcp_segment(Flow& flow, int end, const decode::Packet& p) {
         Conversation conversation(*this, flow, p.time);
         me.stream.segment(end, sequence, p.payload, length, fin, budget_, conversation);
     }
-    if (!me.stream.waiting()) me.hole_at = 0;
 
     if (fin && !me.fin) {
         me.fin = true;
@@ -110,8 +111,9 @@ void Tracker::tcp_handshake(Flow& flow, int end, const decode::Packet& p) {
         if (end == flow.initiator || p.payload_length) {
             if (end == flow.initiator && flow.tcp == TcpState::syn_received && p.payload_length <= p.payload.size()) {
                 flow.established_at = p.time;
-                if (flow.syn_ack_at) sample_rtt(flow.ends[1 - end], p.time - flow.syn_ack_at);
-                if (flow.syn_at && flow.syn_ack_at) sample_rtt(me, flow.syn_ack_at - flow.syn_at);
+                End& peer = flow.ends[1 - end];
+                if (flow.syn_ack_at && !peer.retransmits) sample_rtt(peer, p.time - flow.syn_ack_at);
+                if (flow.syn_at && flow.syn_ack_at && !me.retransmits) sample_rtt(me, flow.syn_ack_at - flow.syn_at);
             }
             flow.tcp = TcpState::established;
             if (!flow.live) schedule(flow, std::min(flow.next_report, p.time + idle_limit(flow)));
@@ -135,16 +137,21 @@ void Tracker::tcp_order(Flow& flow, int end, const decode::Packet& p) {
     End& me = flow.ends[end];
     const uint32_t next = me.stream.next(), sequence = p.tcp.sequence;
     if (before(next, sequence)) {
-        if (me.hole_at == 0) me.hole_at = p.time;
+        if (!me.stream.waiting()) {
+            me.hole_at = p.time;
+        } else if (p.time - me.hole_at > hole_patience) {
+            Conversation conversation(*this, flow, p.time);
+            me.stream.flush(end, budget_, conversation);
+            me.hole_at = p.time;
+        }
         return;
     }
     if (p.payload_length == 0) return;
-    if (sequence == next) {
-        if (!me.stream.waiting()) return;
-        if (p.time - me.hole_at <= reorder_window)
-            me.out_of_order++;
-        else
-            me.retransmits++;
+    // A stream of which nothing is wanted goes on behind a hole at once: there the time alone tells what fills one.
+    const bool fills = sequence == next ? me.stream.waiting() : me.stream.done();
+    if (sequence == next && !fills) return;
+    if (fills && p.time - me.hole_at <= reorder_window) {
+        me.out_of_order++;
         return;
     }
     if (p.payload_length == 1 && sequence + 1 == next) return;  // keep-alive probe

@@ -4,6 +4,7 @@
 
 #include "flow/community_id.h"
 #include "flow/conversation.h"
+#include "flow/sctp.h"
 
 namespace cvf::flow {
 
@@ -92,10 +93,12 @@ Flow* Tracker::begin(const decode::Packet& p, const Key& key, int from) {
     table_.emplace(key, flow);
     flow->initiator = static_cast<uint8_t>(from);
     flow->interface = p.interface;
-    // Met in the middle, a conversation was most likely opened towards the well-known port.
+    // Met in the middle, a conversation was most likely opened towards the well-known port, or from one that systems give to
+    // clients: Linux from 32768 on, others from 49152. (Of datagrams nothing says that this is the middle.)
     const uint16_t source = flow->port(from), destination = flow->port(1 - from);
     const bool begins = flow->is_tcp() && p.has_transport && (p.tcp.flags & decode::tcp_syn);
-    if (!begins && !flow->is_icmp() && source < 1024 && destination >= 1024) set_initiator(*flow, 1 - from, InitiatorBy::port);
+    const bool answers = (source < 1024 && destination >= 1024) || (flow->is_tcp() && source < 32768 && destination >= 32768);
+    if (!begins && !flow->is_icmp() && answers) set_initiator(*flow, 1 - from, InitiatorBy::port);
     if (flow->is_icmp() && p.payload.size() >= 2) {
         flow->icmp_type_code = decode::load_be16(p.payload.data());
         // A reply met first answers the other end's request, whose type is the key's.
@@ -156,15 +159,7 @@ void Tracker::datagram(Flow& flow, int end, const decode::Packet& p) {
     if (p.is_fragment) return;
     if (p.ip_protocol == decode::ip_protocol::sctp) {
         if (!flow.extras) flow.extras = std::make_unique<Extras>();
-        decode::Reader chunks(p.payload);
-        while (chunks.left() >= 4) {
-            uint8_t type = chunks.u8();
-            chunks.u8();
-            size_t length = chunks.u16();
-            if (length < 4) break;
-            if (type < 32) flow.extras->sctp_chunks |= 1u << type;
-            chunks.skip(std::min(chunks.left(), (length - 4 + 3) & ~size_t{3}));
-        }
+        flow.extras->sctp_chunks |= sctp_chunks(p.payload);
     }
     // A TCP segment without a whole header has no place in the stream.
     if (p.payload.empty() || flow.search_over || flow.is_tcp()) return;

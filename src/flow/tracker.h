@@ -62,7 +62,7 @@ class Tracker {
     Tracker(const Tracker&) = delete;
     Tracker& operator=(const Tracker&) = delete;
 
-    // A packet with an IP layer, whole or the first part of an incomplete datagram.
+    // A packet with an IP layer. Of a fragmented datagram the whole; a fragment is counted and not looked into.
     void packet(const decode::Packet& packet);
     // The same of one that somebody has commented on. Borrowed during the call.
     void packet(const decode::Packet& packet, std::span<const std::string_view> comments);

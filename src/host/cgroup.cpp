@@ -3,8 +3,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -22,10 +24,20 @@ namespace {
 constexpr unsigned fsopen_cloexec = 1, fsmount_cloexec = 1, fsconfig_cmd_create = 6;
 // FILEID_KERNFS of <linux/exportfs.h>: the handle is the node's 64-bit id.
 constexpr int fileid_kernfs = 0xfe;
+// The root of the machine's tree: the kernel numbers its cgroups from there.
+constexpr uint64_t root_of_all = 1;
 
-// Where a whole cgroup2 tree is mounted. mountinfo: id parent dev root mount-point options [tags] - type source options.
-std::string mounted_root() {
-    std::ifstream in("/proc/self/mountinfo");
+uint64_t inode(int fd) {
+    struct stat s{};
+    return fstat(fd, &s) == 0 ? s.st_ino : 0;
+}
+
+// The root of a cgroup2 tree as `process` has it mounted ("self", or "1": the machine's first); -1: it has not. `whole`: of the
+// machine's tree; else what a cgroup namespace shows as one.
+int mounted_root(const std::string& process, bool whole) {
+    // mountinfo: id parent dev root mount-point options [tags] - type source options.
+    std::ifstream in("/proc/" + process + "/mountinfo");
+    const std::string before = process == "self" ? std::string() : "/proc/" + process + "/root";
     std::string line;
     while (std::getline(in, line)) {
         std::istringstream words(line);
@@ -34,9 +46,13 @@ std::string mounted_root() {
         while (words >> word && word != "-") {
         }
         words >> type;
-        if (type == "cgroup2" && root == "/" && access(point.c_str(), R_OK) == 0) return point;
+        // Seen from within a namespace the machine's root has no path, so its number tells.
+        if (type != "cgroup2" || (!whole && root != "/")) continue;
+        const int fd = ::open((before + point).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd >= 0 && (!whole || inode(fd) == root_of_all)) return fd;
+        if (fd >= 0) close(fd);
     }
-    return {};
+    return -1;
 }
 
 int private_root() {
@@ -54,11 +70,6 @@ int private_root() {
     close(context);
     errno = error;
     return root;
-}
-
-uint64_t inode(int fd) {
-    struct stat s{};
-    return fstat(fd, &s) == 0 ? s.st_ino : 0;
 }
 
 std::string link_of(int fd) {
@@ -86,16 +97,14 @@ void collect(int directory, std::vector<uint64_t>& ids) {
 
 std::expected<CgroupTree, std::string> CgroupTree::open(const std::string& directory) {
     CgroupTree t;
-    std::string point = mounted_root();
-    if (!point.empty()) {
-        t.root_ = ::open(point.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    } else {
+    t.root_ = mounted_root("self", true);
+    if (t.root_ < 0) t.root_ = mounted_root("1", true);
+    if (t.root_ < 0) t.root_ = mounted_root("self", false);
+    if (t.root_ < 0) {
         t.root_ = private_root();
         t.is_private_ = true;
     }
-    if (t.root_ < 0)
-        return std::unexpected(
-            fmt::format("cannot {} the cgroup v2 tree: {}", point.empty() ? "mount" : "open", std::strerror(errno)));
+    if (t.root_ < 0) return std::unexpected(fmt::format("cannot mount the cgroup v2 tree: {}", std::strerror(errno)));
     t.prefix_ = link_of(t.root_);
     if (t.prefix_ == "/") t.prefix_.clear();
     if (directory.empty()) {
@@ -103,9 +112,13 @@ std::expected<CgroupTree, std::string> CgroupTree::open(const std::string& direc
     } else {
         t.fd_ = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (t.fd_ < 0) return std::unexpected(fmt::format("cannot open the cgroup {}: {}", directory, std::strerror(errno)));
-        t.is_root_ = inode(t.fd_) == inode(t.root_);
+        struct statfs of{};
+        if (fstatfs(t.fd_, &of) != 0 || of.f_type != CGROUP2_SUPER_MAGIC)
+            return std::unexpected(
+                fmt::format("{} is no cgroup v2 directory: `findmnt -t cgroup2` shows where those are", directory));
     }
     t.id_ = inode(t.fd_);
+    t.is_root_ = t.id_ == root_of_all;
     return t;
 }
 

@@ -1,5 +1,6 @@
-// The cgroup v2 tree of this machine: its root (mounted privately where nobody has mounted it), and the way between a cgroup's id
-// and its path. A cgroup's id is what the kernel's BPF helpers give, and the inode of its directory.
+// The cgroup v2 tree of this machine: its root (mounted privately where nobody has mounted it; from within a cgroup namespace the
+// first process's, where that can be reached, else the namespace's own root), and the way between a cgroup's id and its path. A
+// cgroup's id is what the kernel's BPF helpers give, and the inode of its directory.
 //
 // A CgroupTree owns its descriptors; a private mount hangs on them alone and vanishes with the process. Thread rule: calls may
 // come from any thread. Errors are one line a person can act on.
@@ -15,7 +16,7 @@ namespace cvf::host {
 
 class CgroupTree {
  public:
-    // `directory`: the sub-tree to take; empty: the root.
+    // `directory`: the sub-tree to take; empty: all there is.
     static std::expected<CgroupTree, std::string> open(const std::string& directory = {});
     CgroupTree(CgroupTree&& other) noexcept;
     CgroupTree& operator=(CgroupTree&& other) noexcept;
@@ -24,9 +25,10 @@ class CgroupTree {
 
     int fd() const { return fd_; }  // of the directory taken
     uint64_t id() const { return id_; }
-    bool is_root() const { return is_root_; }
+    bool is_root() const { return is_root_; }        // of the machine's whole tree
     bool is_private() const { return is_private_; }  // mounted by us
-    // "/kubepods/…", from the root of the tree; "/" for the root itself. Nothing: no such cgroup (any more).
+    // "/kubepods/…", from the root of the tree (or of the namespace); "/" for the root itself. Nothing: no such cgroup (any
+    // more).
     std::optional<std::string> path_of(uint64_t id) const;
     // All cgroups of the sub-tree, itself first.
     std::vector<uint64_t> ids() const;

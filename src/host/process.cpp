@@ -72,6 +72,11 @@ std::optional<std::string> read_file(const std::string& path, size_t limit) {
     return read_up_to(path, limit, true);
 }
 
+bool numbers_as_the_kernel(const std::string& root) {
+    constexpr std::string_view first = "pid:[4026531836]";  // linux/proc_ns.h: PROC_PID_INIT_INO
+    return read_link(root + "/self/ns/pid") == first || read_link(root + "/1/ns/pid") == first;
+}
+
 int64_t boot_to_utc_ns() {
     timespec utc{}, boot{};
     ::clock_gettime(CLOCK_REALTIME, &utc);
@@ -85,6 +90,7 @@ Proc::Proc(std::string root) : root_(std::move(root)) {
 }
 
 std::string Proc::path(uint32_t pid, const char* file) const {
+    if (root_.empty()) return {};
     return root_ + '/' + std::to_string(pid) + '/' + file;
 }
 

@@ -1,9 +1,9 @@
 // What /proc tells of one process. Every call reads files once and may find the process gone.
 //
 // The root is a parameter so that tests, and an agent in a container that has the host's /proc mounted elsewhere, can name their
-// own. Times are UTC nanoseconds; the kernel gives a process's start in clock ticks since boot, so they are cut to the tick (10
-// ms). Contents of /proc that a process controls (comm, command line) are foreign text: bounded here, escaped by the record
-// writer.
+// own; empty: there is none, and nothing is known. Times are UTC nanoseconds; the kernel gives a process's start in clock ticks
+// since boot, so they are cut to the tick (10 ms). Contents of /proc that a process controls (comm, command line) are foreign
+// text: bounded here, escaped by the record writer.
 //
 // Thread rule: const methods may run on any thread. Errors: std::nullopt or an empty string; a process that is gone is no error.
 // Source: proc(5).
@@ -46,6 +46,10 @@ class Proc {
     std::string root_;
     int64_t tick_ns_;
 };
+
+// Whether the /proc at `root` numbers processes as the kernel's own programs and events do: it, or this process, belongs to the
+// first pid namespace.
+bool numbers_as_the_kernel(const std::string& root = "/proc");
 
 // Nanoseconds to add to a CLOCK_BOOTTIME time to make it UTC, now.
 int64_t boot_to_utc_ns();

@@ -10,6 +10,8 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 #include <ctime>
 #include <expected>
 #include <optional>
@@ -48,10 +50,15 @@ std::string head_of(const OutgoingResponse& response, bool keep_alive, bool chun
     return out += "\r\n";
 }
 
+// An error as RFC 9457 has it, like those of the handlers.
 OutgoingResponse plain(unsigned status, std::string_view why) {
+    const std::string_view title = beast::http::obsolete_reason(static_cast<beast::http::status>(status));
     OutgoingResponse response;
     response.status = status;
-    response.body = fmt::format("{}\n", why);
+    response.content_type = "application/problem+json";
+    response.body = boost::json::serialize(
+                        boost::json::object{{"type", "about:blank"}, {"title", title}, {"status", status}, {"detail", why}}) +
+                    "\n";
     return response;
 }
 

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "metric/group_key.h"
+#include "record/hex.h"
 #include "record/text.h"
 
 namespace cvf::metric {
@@ -152,7 +153,7 @@ void Windows::write(const Sums& sums, const std::string* key) {
     char* id = static_cast<char*>(made_.arena().take(1 + 16 + 1 + 20, 1));
     char* end = id;
     *end++ = 'm';
-    for (int shift = 60; shift >= 0; shift -= 4) *end++ = "0123456789abcdef"[options_.id_seed >> shift & 15];
+    end = record::write_hex64(end, options_.id_seed);
     *end++ = '-';
     end = record::write_uint(end, number_++);
     made_.text(Field::record_id, {id, static_cast<size_t>(end - id)});

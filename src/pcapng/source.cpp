@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 namespace cvf::pcapng {
@@ -188,6 +189,11 @@ class ZstdSource : public PackedSource {
     std::string fault_;
 };
 
+// A frame, or a frame to be skipped, which parallel packers put first (RFC 8878, 3.1).
+bool is_zstd(std::string_view magic) {
+    return magic == "\x28\xb5\x2f\xfd" || (magic.size() == 4 && (magic[0] & 0xf0) == 0x50 && magic.substr(1) == "\x2a\x4d\x18");
+}
+
 }  // namespace
 
 std::expected<OpenedSource, std::string> open_source(const std::string& path) {
@@ -205,7 +211,7 @@ std::expected<OpenedSource, std::string> open_source(const std::string& path) {
     if (!magic) return std::unexpected(magic.error());
     if (magic->starts_with("\x1f\x8b"))
         opened.source = std::make_unique<GzipSource>(std::move(file));
-    else if (*magic == "\x28\xb5\x2f\xfd")
+    else if (is_zstd(*magic))
         opened.source = std::make_unique<ZstdSource>(std::move(file));
     else
         opened.source = std::move(file);

@@ -242,8 +242,9 @@ void Live::take_counters(LiveSocket& s, const tap::Counters& c) {
     mine.retransmits = c.retransmits;
     if (c.srtt_us) mine.rtt = int64_t{c.srtt_us} * 1000;
     if (c.min_rtt_us) mine.rtt_min = int64_t{c.min_rtt_us} * 1000;
-    if (c.zero_windows > mine.zero_windows) mine.zero_windows = c.zero_windows;
-    if (c.reordering_seen > other.out_of_order) other.out_of_order = c.reordering_seen;
+    mine.zero_windows = std::max(mine.zero_windows, c.zero_windows_out);
+    other.zero_windows = std::max(other.zero_windows, c.zero_windows_in);  // of two local ends one alone is shown the packets
+    mine.out_of_order = std::max(mine.out_of_order, c.reordering_seen);
     if (mine.mss == 0 && c.mss) mine.mss = static_cast<uint16_t>(std::min<uint32_t>(c.mss, 65535));
     // Each end's scale is for the windows it announces itself. Without the option both are 0.
     if (c.send_window_scale | c.receive_window_scale) {
@@ -363,6 +364,10 @@ void Live::process(const tap::ProcessEvent& e) {
 }
 
 void Live::clock_stepped(int64_t by_ns, int64_t time_ns) {
+    // What is due in a while is due in the same while by the new clock.
+    for (int64_t* due : {&next_second_, &next_poll_, &next_health_})
+        if (*due) *due += by_ns;
+    owners_.clock_stepped(by_ns);
     if (!shard_.wanted(RecordType::event)) return;
     record::Record& r = shard_.start(RecordType::event, time_ns);
     r.text(Field::event_action, "clock_step");

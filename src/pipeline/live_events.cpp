@@ -59,7 +59,7 @@ void Live::tcp_event(const tap::TcpEvent& e) {
     const tap::Socket& k = e.socket;
     if (k.family) {
         // A packet that met no socket was on its way in: "local" is where it went.
-        const bool inbound = e.kind == tap::TcpEventKind::reset_sent || e.kind == tap::TcpEventKind::drop ||
+        const bool inbound = e.kind == tap::TcpEventKind::reset_sent || (e.kind == tap::TcpEventKind::drop && !e.sent) ||
                              e.kind == tap::TcpEventKind::listen_overflow || k.role == tap::Role::server;
         const decode::Address &source = inbound ? k.remote : k.local, &destination = inbound ? k.local : k.remote;
         const uint16_t source_port = inbound ? k.remote_port : k.local_port,

@@ -2,6 +2,7 @@
 
 #include "pipeline/demand.h"
 #include "protocol/neighbor.h"
+#include "record/hex.h"
 #include "record/text.h"
 
 namespace cvf::pipeline {
@@ -101,8 +102,7 @@ void Shard::emit_record(record::Record& record) {
     char* id = static_cast<char*>(record.arena().take(1 + 16 + 1 + 20, 1));
     char* p = id;
     *p++ = 'n';  // no conversation's: the node's own numbering
-    constexpr char hex[] = "0123456789abcdef";
-    for (int shift = 60; shift >= 0; shift -= 4) *p++ = hex[id_seed_ >> shift & 15];
+    p = record::write_hex64(p, id_seed_);
     *p++ = '-';
     p = record::write_uint(p, loose_id_++);
     record.text(Field::record_id, {id, static_cast<size_t>(p - id)});
@@ -175,7 +175,7 @@ void Shard::health(int64_t now, std::string_view source, const std::function<voi
     r.uint(Field::packets_truncated, counts_.truncated);
     r.uint(Field::packets_undecoded, counts_.undecoded);
     r.uint(Field::packets_faulty, counts_.faulty);
-    r.uint(Field::fragments_lost, fragments_.stats().timed_out + fragments_.stats().evicted + fragments_.stats().invalid);
+    r.uint(Field::fragments_lost, fragments_.stats().lost());
     const flow::Counters& flows = tracker_.counters();
     r.uint(Field::flows_seen, flows.flows);
     r.uint(Field::flows_evicted, flows.evicted);

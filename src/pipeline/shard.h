@@ -43,10 +43,12 @@ class Shard final : public flow::Output {
     // Moves time on when no packet comes.
     void advance(int64_t now) {
         now_ = now;
+        fragments_.expire(now);
         tracker_.advance(now);
     }
     // The input is over: ends every conversation. The flush after it ends the windows of directives that sum, too.
     void finish() {
+        fragments_.finish();
         tracker_.finish();
         finished_ = true;
     }

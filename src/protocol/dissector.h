@@ -37,8 +37,8 @@ enum class Match : uint8_t {
     yes,    // the bytes follow the protocol's form
 };
 
-// Bytes of one direction that may stand unconsumed.
-inline constexpr size_t max_pending = 64 * 1024;
+// Bytes of one direction that may stand unconsumed: the longest DNS message over TCP is one more than 64 KiB with its length.
+inline constexpr size_t max_pending = 64 * 1024 + 2;
 inline constexpr uint64_t skip_all = UINT64_MAX;
 
 // How much of a direction the dissector still wants to see: the verdict that goes to the kernel's payload budget.
@@ -133,6 +133,8 @@ struct Protocol {
 
 // Defined one per file; listed in registry.cpp, most specific first.
 extern const Protocol dns, dns_tcp, mdns, llmnr, llmnr_tcp, http, tls, dtls, quic, icmp, icmpv6, igmp;
+// These in starttls.cpp, up to their upgrade to TLS.
+extern const Protocol smtp, imap, pop3, ftp, xmpp, ldap, postgresql, mysql;
 
 std::span<const Protocol* const> all_protocols();
 const Protocol* protocol_by_name(std::string_view name);

@@ -109,7 +109,12 @@ size_t DnsDissector::data(Direction dir, Bytes bytes, Context& ctx) {
     while (bytes.size() - done >= 2) {
         const size_t size = decode::load_be16(bytes.data() + done);
         const Bytes rest = bytes.subspan(done + 2);
-        if (size < dns_header_size || (rest.size() >= dns_header_size && !has_dns_form(rest))) {
+        bool good = size >= dns_header_size;
+        // An odd header is judged with its question behind it; where a message begins after a gap is only guessed, and must look
+        // like one at once.
+        if (good && rest.size() >= dns_header_size && !has_dns_form(rest))
+            good = !broken && (rest.size() < size || is_meant_as_dns(rest.first(size)));
+        if (!good) {
             if (!broken) ctx.violation("not a DNS message where one must begin");
             broken = true;
             ctx.want(dir, Want::none);
@@ -143,7 +148,7 @@ void DnsDissector::message(Direction dir, Bytes message, Context& ctx) {
             ctx.set_initiator(Direction::from_responder);
             dir = Direction::from_responder;
         }
-    } else if (!stream_ && !has_dns_form(message)) {
+    } else if (!stream_ && !is_meant_as_dns(message)) {
         ctx.violation("not a DNS message");
         return;
     }

@@ -63,13 +63,17 @@ bool reads_as_dns(Bytes message, bool mdns, bool whole) {
     return reader.at() == message.size();
 }
 
+bool has_plausible_question(Bytes message) {
+    DnsReader reader(message);
+    return DnsHeader::read(message).questions > 0 && plausible_question(reader, false);
+}
+
 // The header of a message that may be damaged otherwise, on a port where DNS is at home.
 bool meant_as_dns(Bytes message) {
     if (message.size() < dns_header_size || is_netbios(message)) return false;
     const DnsHeader header = DnsHeader::read(message);
     if (has_dns_form(message) && (header.questions <= 1 || header.op_code() != dns_op::query)) return true;
-    DnsReader reader(message);
-    return header.questions > 0 && plausible_question(reader, false);
+    return has_plausible_question(message);
 }
 
 bool either(uint16_t a, uint16_t b, uint16_t port) {
@@ -104,6 +108,10 @@ bool has_dns_form(Bytes message) {
     // In a query, nothing is answered yet: NOTIFY may bring the new SOA, UPDATE conditions, and mDNS the answers known (RFC
     // 6762 7.1).
     return header.response_code() == 0 && !header.recursion_available();
+}
+
+bool is_meant_as_dns(Bytes message) {
+    return has_dns_form(message) || has_plausible_question(message);
 }
 
 Match match_dns(Direction, Bytes bytes, uint16_t initiator_port, uint16_t responder_port) {

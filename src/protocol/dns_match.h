@@ -8,6 +8,9 @@ namespace cvf::protocol {
 // The header could be a DNS message's: known operation and response code, counts that could fit. Cheap; `message` may be only its
 // head.
 bool has_dns_form(Bytes message);
+// The same, or a sound question behind a header that is none of ours (reserved bits, codes nobody registered). `message` is
+// whole.
+bool is_meant_as_dns(Bytes message);
 
 // See Protocol::match. On port 53 a message that is plainly meant to be DNS is taken even if it is damaged; elsewhere it must be
 // read to its last byte. NetBIOS names (RFC 1002), which look alike, are no DNS.

@@ -3,113 +3,13 @@
 #include <algorithm>
 
 #include "protocol/dns_codes.h"
+#include "protocol/dns_form.h"
 #include "protocol/dns_svcb.h"
 #include "record/json.h"
 
 namespace cvf::protocol {
 
 namespace {
-
-// How a type's data reads, one letter a part, parts separated by a blank in the text:
-//   1 2 4 number of so many bytes   a A IPv4, IPv6 address       n name            s one string, quoted     S all the strings
-//   that follow w one string, bare              q the rest, quoted           X the rest, hex   b the rest, base64       t a time
-//   in seconds T a record type                 B type bit maps to the end   h length and bytes, hex ('-' when empty)   z length
-//   and bytes, base32hex i six bytes of time (TSIG)      m two bytes of length and bytes, base64        e EUI: hex pairs l
-//   location   v service parameters
-// The comments give RFC and section.
-std::string_view form_of(uint16_t type) {
-    switch (type) {
-        case 1:
-            return "a";  // A: 1035 3.4.1
-        case 2:          // NS
-        case 3:          // MD
-        case 4:          // MF
-        case 5:          // CNAME
-        case 7:          // MB
-        case 8:          // MG
-        case 9:          // MR
-        case 12:         // PTR
-        case 23:         // NSAP-PTR
-        case 39:
-            return "n";  // DNAME: 6672
-        case 6:
-            return "nn44444";  // SOA: 1035 3.3.13
-        case 13:
-            return "ss";  // HINFO: 1035 3.3.2
-        case 14:          // MINFO: 1035 3.3.7
-        case 17:
-            return "nn";  // RP: 1183
-        case 15:          // MX: 1035 3.3.9
-        case 18:          // AFSDB: 1183
-        case 21:          // RT: 1183
-        case 36:          // KX: 2230
-        case 107:
-            return "2n";  // LP: 6742
-        case 16:          // TXT: 1035 3.3.14
-        case 99:          // SPF: 7208
-        case 258:         // AVC
-        case 261:
-            return "S";  // RESINFO: 9606
-        case 24:         // SIG
-        case 46:
-            return "T114tt2nb";  // RRSIG: 4034 3
-        case 25:                 // KEY
-        case 48:                 // DNSKEY: 4034 2
-        case 60:
-            return "211b";  // CDNSKEY: 7344
-        case 28:
-            return "A";  // AAAA: 3596
-        case 29:
-            return "l";  // LOC: 1876
-        case 33:
-            return "222n";  // SRV: 2782
-        case 35:
-            return "22sssn";  // NAPTR: 3403 4
-        case 37:
-            return "221b";  // CERT: 4398
-        case 43:            // DS: 4034 5
-        case 59:            // CDS: 7344
-        case 32768:         // TA
-        case 32769:
-            return "211X";  // DLV: 4431
-        case 44:
-            return "11X";  // SSHFP: 4255
-        case 47:
-            return "nB";  // NSEC: 4034 4
-        case 49:          // DHCID: 4701
-        case 61:
-            return "b";  // OPENPGPKEY: 7929
-        case 50:
-            return "112hzB";  // NSEC3: 5155 3
-        case 51:
-            return "112h";  // NSEC3PARAM: 5155 4
-        case 52:            // TLSA: 6698
-        case 53:
-            return "111X";  // SMIMEA: 8162
-        case 62:
-            return "42B";  // CSYNC: 7477
-        case 63:
-            return "411X";  // ZONEMD: 8976
-        case 64:            // SVCB: 9460
-        case 65:
-            return "2nv";  // HTTPS: 9460
-        case 105:
-            return "2a";  // L32: 6742
-        case 108:         // EUI48: 7043
-        case 109:
-            return "e";  // EUI64: 7043
-        case 249:
-            return "ntt22mm";  // TKEY: 2930
-        case 250:
-            return "ni2m22m";  // TSIG: 8945 4.2
-        case 256:
-            return "22q";  // URI: 7553
-        case 257:
-            return "1wq";  // CAA: 8659
-        default:
-            return {};
-    }
-}
 
 // Base 32 with the extended hex alphabet, unpadded (RFC 5155 3.3).
 void write_base32hex(Bytes bytes, DnsText& text) {
@@ -217,6 +117,42 @@ bool write_loc(decode::Reader& data, DnsText& text) {
     return true;
 }
 
+// [!]family:address/prefix, the address without the zeros at its end (RFC 3123 4). Other families than IPv4 and IPv6 have no
+// text.
+bool write_prefixes(decode::Reader& data, DnsText& text) {
+    for (bool first = true; data.left(); first = false) {
+        const uint16_t family = data.u16();
+        const uint8_t prefix = data.u8(), size = data.u8();
+        const Bytes part = data.take(size & 0x7f);
+        const size_t whole_size = family == 1 ? 4 : family == 2 ? 16 : 0;
+        if (data.failed() || part.size() > whole_size || prefix > 8 * whole_size) return false;
+        uint8_t whole[16] = {};
+        std::copy(part.begin(), part.end(), whole);
+        if (!first) text.add(' ');
+        if (size & 0x80) text.add('!');
+        text.number(family);
+        text.add(':');
+        text.wrote(record::write_ip(text.room(48), Bytes(whole, whole_size)));
+        text.add('/');
+        text.number(prefix);
+    }
+    return true;
+}
+
+// Numbers of the bits that are set; behind 256 of them "..." stands for the others.
+void write_port_bits(Bytes bits, DnsText& text) {
+    constexpr size_t max_ports = 256;
+    size_t count = 0;
+    for (size_t i = 0; i < bits.size() * 8 && count <= max_ports; ++i) {
+        if (!(bits[i / 8] & 0x80 >> i % 8)) continue;
+        if (count) text.add(' ');
+        if (count++ == max_ports)
+            text.add("...");
+        else
+            text.number(i);
+    }
+}
+
 // One part of the data, from `data`, which stands at `at` of the message. False when it does not fit.
 bool write_part(char part, DnsReader& names, decode::Reader& data, Bytes message, NameForm form, DnsText& text) {
     switch (part) {
@@ -306,6 +242,17 @@ bool write_part(char part, DnsReader& names, decode::Reader& data, Bytes message
             }
             break;
         }
+        case 'I':
+            for (int i = 0; i < 4; ++i) {
+                if (i) text.add(':');
+                text.hex(data.take(2), false);
+            }
+            break;
+        case 'p':
+            return write_prefixes(data, text);
+        case 'P':
+            write_port_bits(data.rest(), text);
+            break;
         case 'l':
             return write_loc(data, text);
         case 'v':
@@ -321,7 +268,7 @@ bool write_known(std::string_view parts, Bytes message, const DnsRr& rr, NameFor
     DnsReader names(message);
     for (size_t i = 0; i < parts.size(); ++i) {
         // Parts that may be empty at the end bring no blank with them.
-        if (i && (data.left() || std::string_view("Xbv").find(parts[i]) == std::string_view::npos) &&
+        if (i && (data.left() || std::string_view("XbvP").find(parts[i]) == std::string_view::npos) &&
             !(parts[i] == 'B' && !data.left()))
             text.add(' ');
         if (!write_part(parts[i], names, data, message, form, text)) return false;
@@ -345,7 +292,7 @@ bool write_dns_rdata(Bytes message, const DnsRr& rr, NameForm form, DnsText& tex
     }
     // The class decides what A and AAAA mean: only the Internet's (and mDNS's, whose top bit the caller took) are addresses.
     const bool foreign_address = (rr.type == dns_type::a || rr.type == dns_type::aaaa) && rr.klass != 1;
-    const std::string_view parts = foreign_address ? std::string_view() : form_of(rr.type);
+    const std::string_view parts = foreign_address ? std::string_view() : dns_form(rr.type);
     if (!parts.empty() && write_known(parts, message, rr, form, text)) {
         out = text.take();
         return true;

@@ -65,6 +65,9 @@ class MessageWriter {
     }
     // Notes an address record of a response.
     void address(const DnsRr& rr, std::string_view owner);
+    // Others know an address by the name that was asked for, not by where a chain of aliases led. Multicast responses have no
+    // such chains, and hold what goes with the answer too: the address of a service's host is not the service's.
+    bool known_by_owner() const { return flavor_ == DnsFlavor::multicast || question_name_.empty(); }
     bool is_address(const DnsRr& rr) const {
         return class_of(rr.klass) == 1 &&
                ((rr.type == dns_type::a && rr.size == 4) || (rr.type == dns_type::aaaa && rr.size == 16));
@@ -176,8 +179,7 @@ void MessageWriter::address(const DnsRr& rr, std::string_view owner) {
     if (!is_address(rr) || !header_.is_response()) return;
     const Bytes ip = reader_.message().subspan(rr.data, rr.size);
     ips_.push(ip);
-    // Others know the address by what was asked for, not by where a chain of aliases led.
-    ctx_.name_seen(question_name_.empty() ? owner : question_name_, ip, rr.ttl);
+    ctx_.name_seen(known_by_owner() ? owner : question_name_, ip, rr.ttl);
 }
 
 bool MessageWriter::pass(DnsRr& rr) {
@@ -186,7 +188,7 @@ bool MessageWriter::pass(DnsRr& rr) {
     if (!header_.is_response() || ips_.full() || !is_address(rr)) return true;
     const size_t behind = reader_.at();
     std::string_view owner_text;
-    if (question_name_.empty()) {
+    if (known_by_owner()) {
         reader_.seek(at);
         owner_text = owner();
         if (reader_.fault()) return false;

@@ -63,7 +63,7 @@ bool Head::request_line(std::string_view line) {
     line.remove_suffix(9);
     size_t n = 0;
     while (n < line.size() && is_token_char(line[n])) ++n;
-    if (n == 0 || n >= line.size() || line[n] != ' ') return false;
+    if (n == 0 || (n < line.size() && line[n] != ' ')) return false;
     const std::string_view name = line.substr(0, n);
     for (const KnownMethod& m : methods) {
         if (m.name.size() != n || !equal_ignoring_case(m.name, name)) continue;
@@ -73,9 +73,13 @@ bool Head::request_line(std::string_view line) {
     }
     if (method == Method::other) add(Slot::method_original, name);
 
-    std::string_view target = trim(line.substr(n + 1));
-    if (target.empty()) return false;
-    set_target(target);
+    const std::string_view target = trim(line.substr(n));
+    // Servers answer such a line with 400; a word that is no method before the version is no request at all.
+    if (target.empty() && method == Method::other) return false;
+    if (target.empty())
+        violate("request without a target");
+    else
+        set_target(target);
     return true;
 }
 
@@ -165,9 +169,9 @@ Match match_request_line(std::string_view bytes, bool known_only) {
     if (newline) {
         std::string_view line = without_end(bytes.data(), static_cast<const char*>(newline));
         while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
-        if (line.size() <= n + 9 || !ends_with_version(line))
+        if (line.size() < n + 9 || !ends_with_version(line))
             return !known_only && !simple_request(bytes).empty() ? Match::yes : Match::no;
-        return trim(line.substr(n, line.size() - 9 - n)).empty() ? Match::no : Match::yes;
+        return !known && trim(line.substr(n, line.size() - 9 - n)).empty() ? Match::no : Match::yes;
     }
     const std::string_view target = bytes.substr(n + 1);
     for (char c : target.substr(0, enough))

@@ -19,7 +19,8 @@ using record::Field;
 using record::Record;
 
 constexpr int64_t time_out = 5'000'000'000;
-constexpr size_t max_open = 256;  // requests waiting for their reply, per conversation
+constexpr size_t max_open = 256;   // requests waiting for their reply, per conversation
+constexpr size_t inline_open = 2;  // of them, without allocation
 constexpr size_t header_size = 8;
 
 struct Request {
@@ -70,6 +71,7 @@ class IcmpDissector final : public Dissector {
 
     size_t data(Direction dir, Bytes bytes, Context& ctx) override;
     void finish(Context& ctx) override;
+    size_t memory() const override { return open_.capacity() > inline_open ? open_.capacity() * sizeof(Request) : 0; }
     bool tick(Context& ctx) override {
         expire(ctx);
         return !open_.empty();
@@ -87,7 +89,7 @@ class IcmpDissector final : public Dissector {
 
     const bool v6_;
     bool confirmed_ = false;
-    boost::container::small_vector<Request, 2> open_;  // oldest first
+    boost::container::small_vector<Request, inline_open> open_;  // oldest first
 };
 
 size_t IcmpDissector::data(Direction dir, Bytes bytes, Context& ctx) {
@@ -193,7 +195,8 @@ void IcmpDissector::other(Bytes message, Context& ctx) {
             if (type == 2) record.uint(Field::icmp_mtu, word);
             if (type == 4) record.uint(Field::icmp_pointer, word);
         } else {
-            if (type == 3 && code == 4) record.uint(Field::icmp_mtu, word & 0xffff);  // RFC 1191 4
+            // RFC 1191 4; routers older than that leave it zero.
+            if (type == 3 && code == 4 && (word & 0xffff)) record.uint(Field::icmp_mtu, word & 0xffff);
             if (type == 5) record.ip(Field::icmp_gateway, message.subspan(4, 4));
             if (type == 12 && code == 0) record.uint(Field::icmp_pointer, word >> 24);
         }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "protocol/dns_message.h"
+#include "protocol/icmp_quote.h"
 #include "record/json.h"
 
 namespace cvf::protocol {
@@ -20,8 +22,8 @@ constexpr uint64_t second = 1'000'000'000;
 // Items of several options that make one list.
 struct Lists {
     std::span<const uint8_t> servers[max_items];
-    std::string_view prefixes[max_items];
-    size_t server_count = 0, prefix_count = 0;
+    std::string_view prefixes[max_items], routes[max_items], domains[max_items];
+    size_t server_count = 0, prefix_count = 0, route_count = 0, domain_count = 0;
 };
 
 std::string_view prefix_text(Bytes address, uint8_t length, Record& record) {
@@ -32,10 +34,32 @@ std::string_view prefix_text(Bytes address, uint8_t length, Record& record) {
     return record.arena().copy({text, static_cast<size_t>(end - text)});
 }
 
+// Route information: prefix length, preference, lifetime, and as much of the prefix as is needed (RFC 4191 2.3).
+void add_route(Bytes body, Lists& lists, Record& record) {
+    if (body.size() < 6 || lists.route_count == max_items) return;
+    const Bytes prefix = body.subspan(6);
+    uint8_t whole[16] = {};
+    if (prefix.size() > sizeof whole || body[0] > 128 || body[0] > prefix.size() * 8) return;
+    std::copy(prefix.begin(), prefix.end(), whole);
+    lists.routes[lists.route_count++] = prefix_text(whole, body[0], record);
+}
+
+// DNS search list: names as DNS has them, never compressed, zeros behind the last (RFC 8106 5.2).
+void add_domains(Bytes body, Lists& lists, Record& record) {
+    constexpr size_t before_names = 6;
+    DnsReader reader(body, before_names);
+    while (reader.at() < body.size() && body[reader.at()] != 0 && lists.domain_count < max_items) {
+        char text[dns_name_room];
+        const char* end = reader.name(text, NameForm::lower);
+        if (!end) return;
+        lists.domains[lists.domain_count++] = record.arena().copy({text, static_cast<size_t>(end - text)});
+    }
+}
+
 // Options: type, length in units of 8 bytes, body (RFC 4861 4.6).
 const char* write_options(decode::Reader r, Record& record) {
     Lists lists;
-    bool source = false, target = false, mtu = false;
+    bool source = false, target = false, mtu = false, quote = false;
     const char* fault = nullptr;
     while (r.left()) {
         const uint8_t type = r.u8(), units = r.u8();
@@ -61,20 +85,32 @@ const char* write_options(decode::Reader r, Record& record) {
                 if (units == 4 && lists.prefix_count < max_items)
                     lists.prefixes[lists.prefix_count++] = prefix_text(body.subspan(14, 16), body[0], record);
                 break;
+            case 4:  // the packet that was redirected, behind six reserved bytes
+                if (!quote && body.size() > 6) write_quoted_ip(true, body.subspan(6), record);
+                quote = true;
+                break;
             case 5:
                 if (!mtu && units == 1) record.uint(Field::icmp_mtu, decode::load_be32(body.data() + 2));
                 mtu = true;
                 break;
+            case 24:
+                add_route(body, lists, record);
+                break;
             case 25:  // recursive DNS servers: RFC 8106 5.1
                 for (size_t at = 6; at + 16 <= body.size() && lists.server_count < max_items; at += 16)
                     lists.servers[lists.server_count++] = body.subspan(at, 16);
+                break;
+            case 31:
+                add_domains(body, lists, record);
                 break;
             default:
                 break;
         }
     }
     if (lists.prefix_count) record.texts(Field::icmp_router_prefixes, {lists.prefixes, lists.prefix_count});
+    if (lists.route_count) record.texts(Field::icmp_router_routes, {lists.routes, lists.route_count});
     if (lists.server_count) record.ips(Field::icmp_router_dns_servers, {lists.servers, lists.server_count});
+    if (lists.domain_count) record.texts(Field::icmp_router_search_domains, {lists.domains, lists.domain_count});
     return fault;
 }
 

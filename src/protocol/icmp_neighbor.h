@@ -7,9 +7,9 @@
 
 namespace cvf::protocol {
 
-// Adds cvf.icmp.nd.*, .router.*, .mld.*, .gateway and .mtu of `message`, a whole ICMPv6 message of at least 8 bytes. Null when
-// all could be read, or it is none of these types; else what was wrong, constant text; "message ends early" when bytes were
-// missing.
+// Adds cvf.icmp.nd.*, .router.*, .mld.*, .gateway, .mtu and, of a redirect that quotes the packet it is about, .quoted.* of
+// `message`, a whole ICMPv6 message of at least 8 bytes. Null when all could be read, or it is none of these types; else what was
+// wrong, constant text; "message ends early" when bytes were missing.
 const char* write_link_message(decode::Bytes message, record::Record& record);
 
 // The same for ICMP.

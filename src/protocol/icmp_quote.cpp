@@ -114,8 +114,11 @@ void write_extensions(bool v6, Bytes message, record::Record& record) {
 }  // namespace
 
 bool write_quoted_packet(bool v6, Bytes message, record::Record& record) {
-    const Bytes packet = message.subspan(icmp_header);
     write_extensions(v6, message, record);
+    return write_quoted_ip(v6, message.subspan(icmp_header), record);
+}
+
+bool write_quoted_ip(bool v6, Bytes packet, record::Record& record) {
     if (packet.empty()) return false;
     if (!v6) {
         if (packet[0] >> 4 != 4 || packet.size() < 20) return false;

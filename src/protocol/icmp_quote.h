@@ -12,4 +12,7 @@ namespace cvf::protocol {
 // ports.
 bool write_quoted_packet(bool v6, decode::Bytes message, record::Record& record);
 
+// The quote alone: `packet` begins with an IP header and ends where the quote does.
+bool write_quoted_ip(bool v6, decode::Bytes packet, record::Record& record);
+
 }  // namespace cvf::protocol

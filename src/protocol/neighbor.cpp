@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <utility>
 
 #include "record/json.h"
 
@@ -105,6 +106,12 @@ void capabilities(Record& record, Field field, uint16_t bits) {
     record.texts(field, {set, count});
 }
 
+// Of LLDP for Media Endpoint Devices (ANSI/TIA-1057 10.2.2.3).
+std::string_view device_class(uint8_t number) {
+    static constexpr std::string_view names[] = {"", "generic_endpoint", "media_endpoint", "communication_endpoint", "network"};
+    return number < std::size(names) ? names[number] : std::string_view();
+}
+
 // What may come once only, or counts only once.
 class Lldp {
  public:
@@ -148,12 +155,8 @@ class Lldp {
                 return true;
             }
             case 127: {
-                constexpr uint32_t ieee_802_1 = 0x0080c2;
-                const uint32_t organisation = r.u24();
-                const uint8_t subtype = r.u8();
-                const uint16_t port_vlan = r.u16();
-                if (r.ok() && organisation == ieee_802_1 && subtype == 1 && first(type))
-                    record_.uint(Field::lldp_port_vlan, port_vlan);
+                const uint32_t owner_and_subtype = r.u32();
+                if (r.ok()) of_organisation(owner_and_subtype, r);
                 return true;
             }
             default:
@@ -161,10 +164,47 @@ class Lldp {
         }
     }
 
+    // What an organisation defined: its identifier (24 bits) and subtype, and what follows them.
+    void of_organisation(uint32_t owner_and_subtype, Reader r) {
+        constexpr uint32_t ieee_802_1 = 0x0080c200, ieee_802_3 = 0x00120f00, media_endpoint = 0x0012bb00;
+        switch (owner_and_subtype) {
+            case ieee_802_1 | 1:
+                number(1, Field::lldp_port_vlan, r);
+                return;
+            case ieee_802_1 | 3: {
+                const uint16_t id = r.u16();
+                const Bytes vlan = r.take(r.u8());
+                if (r.ok() && vlan_count_ < std::size(vlans_))
+                    vlans_[vlan_count_++] = record_.arena().copy(fmt::format("{} {}", id, decode::as_text(vlan)));
+                return;
+            }
+            case ieee_802_3 | 4:
+                number(2, Field::lldp_port_max_frame_size, r);
+                return;
+            case media_endpoint | 1: {
+                r.skip(2);  // which of the elements below it can send
+                const std::string_view kind = device_class(r.u8());
+                if (r.ok() && !kind.empty() && once(0)) record_.text(Field::lldp_device_class, kind);
+                return;
+            }
+            default:
+                break;
+        }
+        constexpr Field inventory[] = {Field::lldp_hardware_revision, Field::lldp_firmware_revision,
+                                       Field::lldp_software_revision, Field::lldp_serial_number,
+                                       Field::lldp_manufacturer,      Field::lldp_model,
+                                       Field::lldp_asset_id};
+        constexpr uint32_t first_of_inventory = media_endpoint | 5;
+        const uint32_t index = owner_and_subtype - first_of_inventory;
+        if (index < std::size(inventory) && r.left() > 0 && once(8 + index))
+            record_.text(inventory[index], decode::as_text(r.rest()));
+    }
+
     // The three that are mandatory came.
     bool complete() const { return (seen_[0] & 0b1110) == 0b1110; }
     void finish() {
         if (address_count_ > 0) record_.ips(Field::lldp_management, {addresses_, address_count_});
+        if (vlan_count_ > 0) record_.texts(Field::lldp_vlans, {vlans_, vlan_count_});
     }
 
  private:
@@ -175,14 +215,22 @@ class Lldp {
         word |= bit;
         return is_first;
     }
+    // The same for what organisations defined, by numbers of our own.
+    bool once(unsigned number) { return !(std::exchange(organisation_seen_, organisation_seen_ | 1u << number) >> number & 1); }
+    void number(unsigned own_number, Field field, Reader r) {
+        const uint16_t value = r.u16();
+        if (r.ok() && once(own_number)) record_.uint(field, value);
+    }
     void text(unsigned type, Field field, Bytes value) {
         if (!value.empty() && first(type)) record_.text(field, decode::as_text(value));
     }
 
     Record& record_;
     uint64_t seen_[2] = {};
+    uint32_t organisation_seen_ = 0;
     Bytes addresses_[8];
-    size_t address_count_ = 0;
+    std::string_view vlans_[32];
+    size_t address_count_ = 0, vlan_count_ = 0;
 };
 
 }  // namespace

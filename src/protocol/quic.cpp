@@ -221,6 +221,8 @@ bool Connection::open(Direction& dir, const LongHeader& h, std::vector<uint8_t>&
     if (!(keys_ && open_packet(keys_->client(), h.packet, h.number_offset, plain)) && !open_as_client(h, h.destination, plain))
         return false;
     sides_known_ = true;
+    // Ids that were taken for one end's turn out to be the other's.
+    if (dir != client_) std::swap(client_id_, server_id_);
     client_ = dir;
     if (!original_id_.set() && !retry_id_.set()) original_id_.assign(h.destination);
     if (dir != Direction::from_initiator && ctx.port(Direction::from_initiator) != ctx.port(Direction::from_responder)) {

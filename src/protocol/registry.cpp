@@ -4,8 +4,8 @@
 namespace cvf::protocol {
 
 namespace {
-constexpr const Protocol* protocols[] = {&tls,       &http, &quic,    &dtls, &mdns,   &llmnr,
-                                         &llmnr_tcp, &dns,  &dns_tcp, &icmp, &icmpv6, &igmp};
+constexpr const Protocol* protocols[] = {&tls,    &http, &quic, &dtls, &mdns, &llmnr, &llmnr_tcp, &dns,  &dns_tcp,    &icmp,
+                                         &icmpv6, &igmp, &smtp, &imap, &pop3, &ftp,   &xmpp,      &ldap, &postgresql, &mysql};
 }
 
 std::span<const Protocol* const> all_protocols() {

@@ -70,6 +70,7 @@ void read_client_extension(uint16_t type, Bytes body, ClientHello& out) {
             out.has_early_data = true;
             return;
         case extension::encrypted_client_hello:
+        case extension::encrypted_server_name:
             out.has_ech = true;
             return;
         case extension::quic_transport_parameters:
@@ -137,6 +138,12 @@ bool parse_server_hello(Bytes body, ServerHello& out) {
                 break;
             case extension::key_share:
                 if (content.size() >= 2) out.group = e.u16();
+                break;
+            case extension::client_certificate_type:
+                if (content.size() == 1) out.client_certificate_type = e.u8();
+                break;
+            case extension::server_certificate_type:
+                if (content.size() == 1) out.server_certificate_type = e.u8();
                 break;
             case extension::pre_shared_key:
                 out.has_psk = true;

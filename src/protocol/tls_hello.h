@@ -1,9 +1,9 @@
 // The two hellos of TLS, read once into a value that borrows the message's bytes. Shared by TLS, DTLS and QUIC.
 //
 // Sources: RFC 8446 4.1 (TLS 1.3), RFC 5246 7.4.1 (1.2 and before), RFC 6347 4.2.1 (DTLS), RFC 6066 (SNI), RFC 7301 (ALPN), RFC
-// 9849 (ECH), RFC 9001 8.2 (QUIC transport parameters). An extension that is damaged or stands twice is passed over; a hello
-// whose own lengths do not fit is refused. Lists stay as they are on the wire, big-endian 16-bit numbers, and are walked with
-// for_each_u16().
+// 9849 (ECH), RFC 7250 (raw public keys), RFC 9001 8.2 (QUIC transport parameters). An extension that is damaged or stands twice
+// is passed over; a hello whose own lengths do not fit is refused. Lists stay as they are on the wire, big-endian 16-bit numbers,
+// and are walked with for_each_u16().
 #pragma once
 
 #include <cstdint>
@@ -19,10 +19,13 @@ enum class Carrier : uint8_t { tls, dtls, quic };
 
 namespace extension {
 inline constexpr uint16_t server_name = 0, supported_groups = 10, ec_point_formats = 11, signature_algorithms = 13, alpn = 16,
-                          session_ticket = 35, pre_shared_key = 41, early_data = 42, supported_versions = 43, key_share = 51,
-                          quic_transport_parameters = 57, encrypted_client_hello = 0xfe0d,
+                          client_certificate_type = 19, server_certificate_type = 20, session_ticket = 35, pre_shared_key = 41,
+                          early_data = 42, supported_versions = 43, key_share = 51, quic_transport_parameters = 57,
+                          encrypted_client_hello = 0xfe0d, encrypted_server_name = 0xffce,
                           quic_transport_parameters_draft = 0xffa5;
 }
+
+inline constexpr uint8_t certificate_x509 = 0, certificate_raw_key = 2;
 
 struct ClientHello {
     uint16_t legacy_version = 0;
@@ -49,6 +52,8 @@ struct ServerHello {
     Bytes session_id, extensions;
     std::string_view alpn;
     bool retry = false;  // HelloRetryRequest
+    // What the Certificate messages of both hold: certificate_x509, certificate_raw_key, others.
+    uint8_t client_certificate_type = 0, server_certificate_type = 0;
     bool has_psk = false, has_ticket = false;
 };
 

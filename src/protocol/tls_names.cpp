@@ -248,7 +248,7 @@ std::string_view alert_name(uint8_t value) {
 }
 
 uint16_t plain_version(uint16_t value) {
-    if (value >> 8 == 0x7f) return 0x0304;
+    if (value >> 8 == 0x7f || value >> 8 == 0xfb) return 0x0304;
     switch (value) {
         case 0xfeff:
         case 0x0100:        // DTLS as OpenSSL 0.9.8 spoke it

@@ -14,7 +14,8 @@ std::string_view group_name(uint16_t value);
 std::string_view signature_scheme_name(uint16_t value);  // RFC 8446 4.2.3; pairs of hash and signature of TLS 1.2 included
 std::string_view alert_name(uint8_t value);              // "handshake_failure"
 
-// "1.2" for 0x0303 and for DTLS 1.2's 0xfefd; "3.0" and "2.0" for SSL's. Drafts of TLS 1.3 (0x7fNN) are "1.3".
+// "1.2" for 0x0303 and for DTLS 1.2's 0xfefd; "3.0" and "2.0" for SSL's. Drafts of TLS 1.3 (0x7fNN; 0xfbNN as Meta spoke them)
+// are "1.3".
 std::string_view version_name(uint16_t value);
 
 // The value TLS gives the version a DTLS or draft value stands for: 0x0303 for 0xfefd, 0x0304 for 0xfefc and 0x7f1c.

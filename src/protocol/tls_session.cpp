@@ -56,6 +56,7 @@ bool is_message_type(uint8_t value) {
         case finished:
         case certificate_url:
         case certificate_status:
+        case supplemental_data:
             return true;
         default:
             return false;
@@ -147,12 +148,28 @@ void Session::on_certificate(Side from, Bytes body) {
     if (chain.seen) return;
     chain.seen = true;
     Reader list(body);
-    list = list.sub(std::min<size_t>(list.u24(), list.left()));
+    const size_t size_said = list.u24();
+    list = list.sub(std::min(size_said, list.left()));
+    const auto add = [&chain](std::shared_ptr<const x509::Certificate> certificate, size_t size) {
+        chain.certificates.push_back(std::move(certificate));
+        chain.memory += static_cast<uint32_t>(sizeof(x509::Certificate) + size);
+    };
+    const uint8_t type = from == Side::server ? server_hello_.server_certificate_type : server_hello_.client_certificate_type;
+    if (type == certificate_raw_key) {
+        chain.raw_key = true;
+        if (const Bytes key = list.rest(); !key.empty())
+            add(std::make_shared<const x509::Certificate>(x509::parse_key(key)), key.size());
+        return;
+    }
+    if (type != certificate_x509) {  // OpenPGP's, of which there is one
+        chain.length = 1;
+        return;
+    }
     while (list.left() >= 3) {
         const Bytes der = list.take(list.u24());
         if (list.failed()) break;
         ++chain.length;
-        if (chain.certificates.size() < max_chain) chain.certificates.push_back(x509::parse_cached(der));
+        if (chain.certificates.size() < max_chain) add(x509::parse_cached(der), der.size());
     }
 }
 

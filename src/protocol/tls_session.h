@@ -47,6 +47,7 @@ enum MessageType : uint8_t {
     finished = 20,
     certificate_url = 21,
     certificate_status = 22,
+    supplemental_data = 23,
 };
 
 // Messages that only one side sends: tells the sides apart where the hellos were not seen.
@@ -77,8 +78,8 @@ class Session {
     bool has_client_hello() const { return has_client_hello_; }
     bool has_server_hello() const { return has_server_hello_; }
     const ClientHello& hello() const { return client_hello_; }
-    // Bytes of messages kept.
-    size_t held() const { return client_bytes_.size() + server_bytes_.size(); }
+    // Bytes of messages kept, and of certificates about as much as they took on the wire.
+    size_t held() const { return client_bytes_.size() + server_bytes_.size() + chains_[0].memory + chains_[1].memory; }
     bool lost_any() const { return lost_[0] || lost_[1]; }
     // There is something to report, and someone wants it.
     bool known() const {
@@ -94,7 +95,9 @@ class Session {
     struct Chain {
         std::vector<std::shared_ptr<const x509::Certificate>> certificates;
         uint32_t length = 0;
+        uint32_t memory = 0;
         bool seen = false;
+        bool raw_key = false;  // instead of a chain
     };
     // Bytes kept of a message.
     class Copy {

@@ -84,7 +84,7 @@ std::string_view ssl2_cipher_name(uint32_t value) {
 // The fields of one side's certificate.
 struct CertificateFields {
     Field subject, issuer, not_before, not_after, sha256, sha1, subject_cn, subject_o, issuer_cn, issuer_o, names, serial,
-        key_algorithm, key_size, key_curve, key_exponent, signature, version, ca, self_signed, expired, not_yet_valid,
+        key_algorithm, key_size, key_curve, key_exponent, signature, version, ca, self_signed, expired, not_yet_valid, raw_key,
         chain_length, chain_sha256, chain_subject;
 };
 
@@ -111,6 +111,7 @@ struct CertificateFields {
      Field::tls_##s##_certificate_self_signed,   \
      Field::tls_##s##_certificate_expired,       \
      Field::tls_##s##_certificate_not_yet_valid, \
+     Field::tls_##s##_certificate_raw_key,       \
      Field::tls_##s##_chain_length,              \
      Field::tls_##s##_chain_sha256,              \
      Field::tls_##s##_chain_subject}
@@ -261,6 +262,11 @@ void Session::write_server_hello(Record& record) const {
 void Session::write_chain(Record& record, Side side, int64_t now) const {
     const CertificateFields& f = certificate_fields[index(side)];
     const Chain& chain = chains_[index(side)];
+    if (chain.raw_key) {
+        record.flag(f.raw_key, true);
+        if (!chain.certificates.empty()) write_certificate(record, f, *chain.certificates.front(), now);
+        return;
+    }
     record.uint(f.chain_length, chain.length);
     if (chain.certificates.empty()) return;
     write_certificate(record, f, *chain.certificates.front(), now);

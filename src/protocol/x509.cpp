@@ -199,14 +199,23 @@ bool read_body(Bytes body, Certificate& out) {
     return true;
 }
 
+Certificate fingerprinted(Bytes der) {
+    Certificate out;
+    out.sha256 = upper_hex(sha256(der));
+    out.sha1 = upper_hex(sha1(der));
+    return out;
+}
+
 }  // namespace
 
+Certificate parse_key(Bytes der) {
+    Certificate out = fingerprinted(der);
+    read_key(DerReader(der).take(tag::sequence), out);
+    return out;
+}
+
 Certificate parse(Bytes der) {
-    Certificate out;
-    const auto sha256_digest = sha256(der);
-    const auto sha1_digest = sha1(der);
-    out.sha256 = upper_hex(sha256_digest);
-    out.sha1 = upper_hex(sha1_digest);
+    Certificate out = fingerprinted(der);
     DerReader certificate(DerReader(der).take(tag::sequence));
     Element body;
     if (certificate.next(body) && body.tag == tag::sequence) out.complete = read_body(body.content, out);

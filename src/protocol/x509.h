@@ -42,6 +42,9 @@ struct Certificate {
 
 // Never fails: what can't be read is empty, and the fingerprints are always there.
 Certificate parse(Bytes der);
+// A bare SubjectPublicKeyInfo, as TLS sends it in the place of a certificate (RFC 7250 3): the key and the fingerprints, and
+// nothing else.
+Certificate parse_key(Bytes der);
 
 // parse() with memory: servers send the same certificates again and again, and hashing one costs more than all else about it.
 // Keyed by the whole DER. Bounded (256 certificates of at most 16 KiB), one per thread; what it returned lives as long as the

@@ -7,6 +7,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "record/hex.h"
 #include "record/text.h"
 #include "record/utf8.h"
 
@@ -14,7 +15,7 @@ namespace cvf::record {
 
 namespace {
 
-constexpr char hex_digits[] = "0123456789abcdef";
+constexpr char digits[] = "0123456789abcdef";
 
 // What JSON must escape, or bytes that need a look for UTF-8: everything else is copied.
 constexpr auto plain = [] {
@@ -38,8 +39,8 @@ size_t write_special(const uint8_t* p, size_t left, char*& out) {
             *out++ = short_form;
         } else {
             std::memcpy(out, "u00", 3);
-            out[3] = hex_digits[c >> 4];
-            out[4] = hex_digits[c & 15];
+            out[3] = digits[c >> 4];
+            out[4] = digits[c & 15];
             out += 5;
         }
         return 1;
@@ -50,8 +51,8 @@ size_t write_special(const uint8_t* p, size_t left, char*& out) {
         return n;
     }
     std::memcpy(out, "\\\\x", 3);
-    out[3] = hex_digits[c >> 4];
-    out[4] = hex_digits[c & 15];
+    out[3] = digits[c >> 4];
+    out[4] = digits[c & 15];
     out += 5;
     return 1;
 }
@@ -159,16 +160,6 @@ constexpr size_t string_room(size_t n) {
     return n * 6 + 2;
 }
 
-char* write_hex(char* out, std::span<const uint8_t> bytes) {
-    *out++ = '"';
-    for (uint8_t b : bytes) {
-        *out++ = hex_digits[b >> 4];
-        *out++ = hex_digits[b & 15];
-    }
-    *out++ = '"';
-    return out;
-}
-
 // Room a value needs at most, key apart.
 size_t value_room(const Value& v) {
     switch (v.kind) {
@@ -223,7 +214,10 @@ char* write_value(char* out, const Value& v) {
             *out++ = '"';
             return out;
         case Kind::hex:
-            return write_hex(out, {v.bytes, v.size});
+            *out++ = '"';
+            out = write_hex(out, {v.bytes, v.size});
+            *out++ = '"';
+            return out;
         case Kind::list_text:  // write_texts()
             return out;
         case Kind::list_uint:

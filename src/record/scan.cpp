@@ -1,25 +1,18 @@
 #include "record/scan.h"
 
+#include "record/utf8.h"
+
 namespace cvf::record {
 namespace {
 
 constexpr int max_depth = 4;
 
-// Well-formed UTF-8 (RFC 3629).
 bool is_utf8(std::string_view text) {
     const auto* p = reinterpret_cast<const uint8_t*>(text.data());
-    const auto* end = p + text.size();
-    while (p < end) {
-        const uint8_t c = *p++;
-        if (c < 0x80) continue;
-        const int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-        if (c < 0xc2 || c > 0xf4 || end - p < more) return false;
-        // The second byte rules out overlong forms, surrogates and what is beyond U+10FFFF.
-        const uint8_t low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80, high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-        if (p[0] < low || p[0] > high) return false;
-        for (int i = 1; i < more; ++i)
-            if ((p[i] & 0xc0) != 0x80) return false;
-        p += more;
+    for (size_t left = text.size(); left > 0;) {
+        const size_t n = *p < 0x80 ? 1 : utf8_length(p, left);
+        if (n == 0) return false;
+        p += n, left -= n;
     }
     return true;
 }

@@ -85,7 +85,6 @@ class FileSink final : public Sink {
     void finish() override {
         if (fd_ < 0) return;
         end_frame();
-        if (options_.sync) ::fdatasync(fd_);
         close_with(0);
         finished_ = true;
     }
@@ -210,7 +209,6 @@ class FileSink final : public Sink {
             rotate_retry_at_ = now + rotate_retry_interval;
             return;
         }
-        if (options_.sync) ::fdatasync(fd_);
         close_with(0);
         if (options_.keep > 0) remove_oldest(options_.path, options_.keep);
         if (const int error = open(FileOptions::Start::append); error != 0) {

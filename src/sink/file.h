@@ -12,8 +12,8 @@
 // write() goes to the kernel at once. Either way a failed write is cut back to the last whole record (whole frame) with
 // ftruncate(), and what was cut is counted as lost.
 //
-// fsync: with `sync`, fdatasync() at rotation and at finish(). In between, when power fails, what the kernel has not yet written
-// back (some 30 s) is lost; a crash or kill of the program loses nothing that was with the kernel.
+// When power fails, what the kernel has not yet written back (some 30 s) is lost; a crash or kill of the program loses nothing
+// that was with the kernel.
 //
 // When FILE is removed or renamed by someone else, it is made anew within a second of writing. A FILE that is no regular file (a
 // pipe, /dev/null) is written like standard output.
@@ -39,7 +39,6 @@ struct FileOptions {
     size_t keep = 0;                     // rotated files; 0: all
     int zstd_level = 3;
     size_t frame_bytes = 4 * 1024 * 1024;  // of input
-    bool sync = false;
     Complaint complain = {};
 };
 

@@ -164,10 +164,13 @@ std::string label(const Record& record, const EndKeys& end, bool with_port) {
 Summary flow(const Record& record) {
     Words words;
     words.add(text(record, protocol)).add(text(record, server_address));
+    // Of a connection that is older than the agent nothing may have been counted.
+    const bool counted = number(record, source_packets).value_or(0) + number(record, destination_packets).value_or(0) > 0;
     const auto direction = [&](Key packets, Key bytes, std::string_view arrow) {
         const auto p = number(record, packets);
         const auto b = number(record, bytes);
-        if (p && b) words.add(fmt::format("{} {} {} {}", arrow, show_count(*p), *p == 1 ? "pkt" : "pkts", show_bytes(*b)));
+        if (counted && p && b)
+            words.add(fmt::format("{} {} {} {}", arrow, show_count(*p), *p == 1 ? "pkt" : "pkts", show_bytes(*b)));
     };
     direction(source_packets, source_bytes, "↑");
     direction(destination_packets, destination_bytes, "↓");
@@ -179,7 +182,7 @@ Summary dns(const Record& record) {
     Words words;
     words.add(text(record, dns_type)).add(text(record, dns_name));
     if (const auto unanswered = text(record, dns_unanswered); !unanswered.empty())
-        return {words.add(unanswered).take(), Tone::warning};
+        return {words.add(fmt::format("no answer ({})", unanswered)).take(), Tone::warning};
     const auto code = text(record, dns_code);
     if (!code.empty() && code != "NOERROR") return {words.add(code).take(), Tone::warning};
     std::string answers;
@@ -200,6 +203,7 @@ Summary dns(const Record& record) {
 Summary http(const Record& record) {
     Words words;
     std::string target(text(record, server_address));
+    if (target.find(':') != std::string::npos) target = '[' + target + ']';
     target += text(record, http_path);
     if (const auto query = text(record, http_query); !query.empty()) target += fmt::format("?{}", query);
     words.add(text(record, http_method)).add(target);
@@ -248,7 +252,8 @@ Summary icmp(const Record& record) {
     words.add(text(record, icmp_message)).add(text(record, icmp_reason));
     if (const auto n = number(record, icmp_sequence)) words.add(fmt::format("seq {}", *n));
     const auto unanswered = text(record, icmp_unanswered);
-    return {words.add(unanswered).take(), unanswered.empty() ? Tone::plain : Tone::warning};
+    if (unanswered.empty()) return {words.take(), Tone::plain};
+    return {words.add(fmt::format("no answer ({})", unanswered)).take(), Tone::warning};
 }
 
 Summary health(const Record& record) {

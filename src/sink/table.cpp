@@ -16,9 +16,9 @@ namespace cvf::sink {
 namespace {
 
 constexpr std::string_view dim = "\x1b[2m", cyan = "\x1b[36m", yellow = "\x1b[33m", red = "\x1b[31m", normal = "\x1b[0m";
-constexpr size_t time_width = 12;    // 15:04:05.123
-constexpr size_t latency_width = 7;  // "12.3 ms"
-constexpr size_t protocol_width = 5;
+constexpr size_t time_width = 12;     // 15:04:05.123
+constexpr size_t latency_width = 7;   // "12.3 ms"
+constexpr size_t protocol_width = 7;  // "process"
 constexpr size_t gap = 2;
 constexpr auto measure_interval = std::chrono::milliseconds(250);
 
@@ -156,7 +156,7 @@ void Table::row(const record::Record& record, std::string& out) {
                                          : std::string_view{},
          out);
     const auto* duration = l.latency ? record.lookup(record::Field::event_duration) : nullptr;
-    if (duration) {
+    if (duration && duration->uint > 0) {  // a single packet takes no time
         out.append(gap, ' ');
         right_cell(show_duration(duration->uint), l.latency, tint(dim), out);
     }

@@ -2,7 +2,7 @@
 //
 // A Table formats; it writes nothing. Column widths follow the terminal's: its size is asked for again at most four times a
 // second, so a resized window needs no signal handler. Text of the network is made safe (terminal_text.h). Colour only where
-// wanted(fd) says so: a terminal, NO_COLOR unset or empty, TERM not "dumb". Time is local, to the millisecond.
+// colour_wanted(fd) says so: a terminal, NO_COLOR unset or empty, TERM not "dumb". Time is local, to the millisecond.
 //
 // Ownership: nothing is kept of a record. Thread rule: one thread per Table. Errors: none.
 #pragma once

@@ -140,15 +140,24 @@ std::vector<Finding> examine() {
         }
     }
     Finding cgroups{"cgroup v2 tree", true, "all live traffic: the tap attaches to it", {}, {}};
+    bool whole = true;
     if (auto tree = host::CgroupTree::open(); !tree) {
         cgroups.ok = false;
         cgroups.detail = tree.error();
         cgroups.how_to_mend =
             geteuid() == 0 ? "mount it: mount -t cgroup2 none /sys/fs/cgroup/unified" : "run as root, or mount cgroup2 somewhere";
-    } else if (tree->is_private()) {
-        cgroups.detail = "mounted privately, for this process only";
+    } else {
+        whole = tree->is_root();
+        if (tree->is_private()) cgroups.detail = "mounted privately, for this process only";
     }
     findings.insert(findings.begin() + 1, cgroups);
+    if (cgroups.ok && !whole)
+        findings.insert(findings.begin() + 2,
+                        {"all containers",
+                         false,
+                         "traffic of others than this container: its cgroup namespace hides them",
+                         "run in the machine's cgroup namespace (docker run --cgroupns=host), or in its pid namespace",
+                         {}});
     return findings;
 }
 

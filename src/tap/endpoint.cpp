@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <ctime>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include "bpf/shared.h"
 #include "host/cgroup.h"
 #include "host/clock.h"
+#include "host/process.h"
 #include "tap/endpoint_load.h"
 #include "tap/endpoint_reports.h"
 #include "tap/endpoint_ring.h"
@@ -33,6 +35,20 @@ namespace {
 // Events wait at most this long in a buffer that does not fill.
 constexpr int latency_ms = 8;
 constexpr uint64_t most_buffers = 64 << 20;
+
+// How many buffers it takes for each CPU to have its own: their numbers may have holes, and a container may be shown fewer than
+// there are. Not for those that may yet come: a buffer costs memory whether it is used or not.
+uint32_t cpu_numbers() {
+    auto most = static_cast<uint32_t>(std::max(sysconf(_SC_NPROCESSORS_CONF), 1l));
+    if (const auto present = host::read_file("/sys/devices/system/cpu/present", 4096)) {  // "0-3,8-11"
+        const size_t at = present->find_last_of("-,");
+        uint32_t last = 0;
+        const char* begin = present->data() + (at == std::string::npos ? 0 : at + 1);
+        if (std::from_chars(begin, present->data() + present->size(), last).ec == std::errc() && last < 65536)
+            most = std::max(most, last + 1);
+    }
+    return most;
+}
 
 // A jiffy: the resolution of the coarse clocks.
 uint64_t tick_ns() {
@@ -113,8 +129,7 @@ bool Tap::attach(bpf_program* p) {
 std::expected<void, std::string> Tap::start() {
     auto tree = host::CgroupTree::open(options_.cgroup);
     if (!tree) return std::unexpected(tree.error());
-    // CPUs that may come, within reason: a buffer for each costs memory whether it is used or not.
-    auto cpus = static_cast<uint32_t>(std::max(sysconf(_SC_NPROCESSORS_CONF), 1l));
+    const uint32_t cpus = cpu_numbers();
     uint32_t ring_size = std::bit_ceil(std::clamp(options_.buffer_pages, 64u, 16384u)) * 4096u;
     while (ring_size > 256 * 1024 && uint64_t{ring_size} * cpus > most_buffers) ring_size /= 2;
     uint32_t secret = 0;
@@ -235,6 +250,7 @@ void Tap::load_events(uint32_t ring_size, uint32_t secret, bool subtree) {
     if (!options_.tcp_events && !options_.process_events) return;
     auto prepare = [&](bpf_object* o, const std::vector<ProgramProbe>& failing) {
         set_variable(o, "subtree", subtree);
+        set_variable(o, "watch_self", options_.watch_self);
         set_variable(o, "last_unsaid", drop_reason_number("NOT_SPECIFIED").value_or(2));
         set_variable(o, "overflow_reason", drop_reason_number("TCP_LISTEN_OVERFLOW").value_or(0));
         set_variable(o, "quiet_reason", drop_reason_number("QUEUE_PURGE").value_or(0));

@@ -53,7 +53,10 @@ struct Counters {
     int64_t first_ns = 0, last_ns = 0;  // UTC; 0: none
     // TCP only, from tcp_sock.
     bool has_tcp = false;
-    uint32_t srtt_us = 0, min_rtt_us = 0, retransmits = 0, lost = 0, reordering_seen = 0, zero_windows = 0;
+    uint32_t srtt_us = 0, min_rtt_us = 0, retransmits = 0;
+    uint32_t reordering_seen = 0;  // times that segments this end sent arrived out of order
+    // Times this end, and the other, closed its window, while payload is on and comes from this end.
+    uint32_t zero_windows_out = 0, zero_windows_in = 0;
     uint32_t mss = 0;  // that this end announced
     uint8_t send_window_scale = 0, receive_window_scale = 0;
     uint8_t state = 0;                            // TCP_ESTABLISHED … as the kernel numbers them
@@ -73,8 +76,9 @@ enum class TcpEventKind : uint8_t { retransmit, reset_sent, reset_received, stat
 struct TcpEvent {
     TcpEventKind kind;
     int64_t time_ns;
-    uint64_t cookie;  // 0: no socket
-    Socket socket;    // tuple and namespace where known
+    uint64_t cookie;    // 0: no socket
+    Socket socket;      // tuple, namespace, owner and whether it is the agent's, where known
+    bool sent = false;  // a drop: of a packet that this socket sent; else `local` is where the packet went
     uint8_t old_state = 0, new_state = 0;
     uint32_t reason = 0;  // drop reason as this kernel numbers it; drop_reason_name() has the text
 };
@@ -141,7 +145,7 @@ struct EndpointOptions {
 struct EndpointStats {
     uint64_t events = 0, lost_events = 0, late_events = 0, untracked_sockets = 0, payload_bytes = 0;
     uint64_t drops_untold = 0;           // drop events beyond the rate limit
-    uint64_t handshake_packets_cut = 0;  // of handshakes that had too many: counted by the kernel, their bytes not shown
+    uint64_t handshake_packets_cut = 0;  // of handshakes with too many or too long ones: counted by the kernel, not shown whole
     uint64_t verdicts_without_room = 0;  // not heeded: the socket shares its line with two others and keeps the default budget
     // What no selector wanted, at either end of a conversation: the kernel neither counted nor told it.
     uint64_t packets_passed_over = 0;  // an aggregate counting one
@@ -155,7 +159,7 @@ class EndpointTap {
     static std::expected<std::unique_ptr<EndpointTap>, std::string> open(const EndpointOptions& options,
                                                                          EndpointHandler& handler);
     virtual ~EndpointTap() = default;  // detaches all
-    // Waits up to `timeout_ms` and delivers what came. Negative on error.
+    // Waits up to `timeout_ms` and delivers what came. Returns how many events that was.
     virtual int poll(int timeout_ms) = 0;
     virtual void set_want(uint64_t cookie, bool egress, Verdict verdict) = 0;
     // No payload of this direction before this stream offset (bytes from the first data byte).

@@ -1,10 +1,14 @@
 #include "tap/endpoint_handshakes.h"
 
+#include <algorithm>
+
 namespace cvf::tap {
 
 namespace {
 
 constexpr size_t most_handshakes = 16384, most_bytes = 64 * 1024, most_handshake_packets = 16;
+// Whoever can reach a listener can send it SYNs with data. Beyond this much of all handshakes only headers are kept.
+constexpr size_t most_bytes_of_all = 16u << 20, headers = 128;
 
 }  // namespace
 
@@ -25,8 +29,19 @@ bool Handshakes::add(const cvf_payload& p, decode::Bytes packet) {
         at->second.listener = p.event.cookie;
     }
     Handshake& h = at->second;
-    if (h.packets.all().size() >= most_handshake_packets || !h.packets.add(p, packet)) cut_++;
+    const size_t whole = packet.size();
+    if (bytes_ + whole > most_bytes_of_all) packet = packet.first(std::min(whole, headers));
+    const bool kept = h.packets.all().size() < most_handshake_packets && h.packets.add(p, packet);
+    if (kept) bytes_ += packet.size();
+    if (!kept || packet.size() < whole) cut_++;
     return true;
+}
+
+void Handshakes::remove(uint32_t netns, uint32_t isn) {
+    const auto at = all_.find(key(netns, isn));
+    if (at == all_.end()) return;
+    bytes_ -= at->second.packets.size();
+    all_.erase(at);
 }
 
 const Handshake* Handshakes::find(uint32_t netns, uint32_t isn) const {

@@ -29,6 +29,7 @@ class HeldPackets {
     // False: there is no room.
     bool add(const cvf_payload& event, decode::Bytes packet);
     const std::vector<Held>& all() const { return packets_; }
+    size_t size() const { return bytes_.size(); }  // of what is kept
     decode::Bytes bytes(const Held& packet) const { return decode::Bytes(bytes_.data() + packet.at, packet.captured); }
 
  private:
@@ -49,22 +50,25 @@ class Handshakes {
     bool add(const cvf_payload& event, decode::Bytes packet);
     // By namespace and the opener's initial sequence number. Null: there is none.
     const Handshake* find(uint32_t netns, uint32_t isn) const;
-    void remove(uint32_t netns, uint32_t isn) { all_.erase(key(netns, isn)); }
+    void remove(uint32_t netns, uint32_t isn);
     // Takes out, each to `give_up`, those begun before `time`.
     template <typename F>
     void expire(uint64_t time, F&& give_up) {
         boost::unordered::erase_if(all_, [&](auto& h) {
             if (h.second.first >= time) return false;
             give_up(h.second);
+            bytes_ -= h.second.packets.size();
             return true;
         });
     }
+    // Packets of which not all bytes were kept.
     uint64_t packets_cut() const { return cut_; }
 
  private:
     static uint64_t key(uint32_t netns, uint32_t isn) { return static_cast<uint64_t>(netns) << 32 | isn; }
     boost::unordered_flat_map<uint64_t, Handshake> all_;
     uint64_t cut_ = 0;
+    size_t bytes_ = 0;  // kept of all
 };
 
 // A handshake of which nothing came, as the listener's end of a conversation; without cookie and owner. Nothing when its packets

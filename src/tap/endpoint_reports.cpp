@@ -174,7 +174,13 @@ void Reports::step() {
     if (buffer_.empty()) buffer_.resize(buffer_size);
     ssize_t n = read(iteration_, buffer_.data() + carried_, buffer_.size() - carried_);
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    if (n <= 0) {
+    if (n < 0) {
+        // What has not been read is not gone: no end is concluded from this round.
+        abandon();
+        tell_taken_up();
+        return;
+    }
+    if (n == 0) {
         next();
         return;
     }

@@ -9,7 +9,8 @@ namespace cvf::tap {
 
 namespace {
 
-constexpr size_t most_early = 1024, most_children = 65536, most_withheld = 4096, most_released = 4096;
+constexpr size_t most_early = 1024, most_early_bytes = 16u << 20, most_children = 65536, most_withheld = 4096,
+                 most_released = 4096, most_awaited = 4096;
 // A SYN-ACK is repeated for about a minute; what has not become a connection in this time is told as what it is, half-open.
 constexpr uint64_t handshake_wait = 8'000'000'000, early_wait = 1'000'000'000;
 constexpr uint64_t half_open_cookie = 3ull << 62;
@@ -53,7 +54,7 @@ void SocketTable::event(decode::Bytes record) {
             if (whole(static_cast<cvf_report*>(nullptr))) closed(value_at<cvf_report>(record));
             return;
         case CVF_TCP:
-            if (whole(static_cast<cvf_tcp_event*>(nullptr))) tcp(value_at<cvf_tcp_event>(record));
+            if (whole(static_cast<cvf_tcp_event*>(nullptr))) tcp(value_at<cvf_tcp_event>(record), false);
             return;
         case CVF_PROCESS:
             if (whole(static_cast<cvf_process_event*>(nullptr)))
@@ -68,7 +69,8 @@ void SocketTable::event(decode::Bytes record) {
 // What no packet tells: a socket begins or ends listening. From the events there are anyway: a program at every change of every
 // state would cost each connection ten runs.
 void SocketTable::state_changed(const cvf_opened& o, uint8_t from, uint8_t to) {
-    if (!options_.tcp_events || o.flags & CVF_S_OWN) return;
+    const bool own = o.flags & CVF_S_OWN;
+    if (!options_.tcp_events || (own && !options_.watch_self)) return;
     cvf_tcp_event e{};
     e.event = o.event;
     e.tuple = o.tuple;
@@ -76,7 +78,7 @@ void SocketTable::state_changed(const cvf_opened& o, uint8_t from, uint8_t to) {
     e.kind = CVF_STATE;
     e.old_state = from;
     e.new_state = to;
-    tcp(e);
+    tcp(e, own);
 }
 
 // A connection to the agent itself, told by where it goes: at once, where pairing takes until it is accepted. An address of
@@ -151,9 +153,15 @@ void SocketTable::opened(const cvf_opened& o) {
         }
     }
     if (o.peer_cookie) pair(o.peer_cookie, o.event.cookie, o.event.time);
+    if (auto awaited = awaited_.find(o.event.cookie); awaited != awaited_.end()) {
+        const uint64_t other = awaited->second;
+        awaited_.erase(awaited);
+        pair(o.event.cookie, other, o.event.time);
+    }
     auto e = early_.find(o.event.cookie);
     if (e != early_.end()) {
         if (known_.find(o.event.cookie)->second.told) deliver(o.event.cookie, e->second.packets);
+        early_bytes_ -= e->second.packets.size();
         early_.erase(e);
     }
 }
@@ -163,7 +171,12 @@ void SocketTable::pair(uint64_t payload_cookie, uint64_t other, uint64_t time) {
     if (b == known_.end()) return;
     if (b->second.passed_over || (a != known_.end() && a->second.passed_over)) return;
     b->second.elsewhere = true;
-    if (a == known_.end() || a->second.peer == other) return;
+    if (a == known_.end()) {
+        // Its opening was lost: a report will bring it.
+        if (awaited_.size() < most_awaited) awaited_[payload_cookie] = other;
+        return;
+    }
+    if (a->second.peer == other) return;
     a->second.peer = other;
     b->second.peer = payload_cookie;
     if (!a->second.told || !b->second.told) {
@@ -218,6 +231,16 @@ void SocketTable::owner(const cvf_owner_event& e) {
     for (uint64_t child : list->second) tell(child);
 }
 
+void SocketTable::owner_of_report(const cvf_report& r) {
+    const auto k = known_.find(r.socket.event.cookie);
+    if (!r.socket.owner.pid || k == known_.end() || r.socket.owner.pid == k->second.owner_pid) return;
+    cvf_owner_event e{};
+    e.event = r.socket.event;
+    e.owner = r.socket.owner;
+    e.flags = r.socket.flags;
+    owner(e);
+}
+
 void SocketTable::payload(const cvf_payload& p, decode::Bytes packet) {
     auto k = known_.find(p.event.cookie);
     if (k == known_.end()) {
@@ -228,7 +251,10 @@ void SocketTable::payload(const cvf_payload& p, decode::Bytes packet) {
         }
         Early& early = early_[p.event.cookie];
         if (!early.since) early.since = p.event.time;
-        if (!early.packets.add(p, packet)) unmatched_++;
+        if (early_bytes_ + packet.size() <= most_early_bytes && early.packets.add(p, packet))
+            early_bytes_ += packet.size();
+        else
+            unmatched_++;
         return;
     }
     if (k->second.elsewhere || !k->second.told) return;
@@ -269,6 +295,7 @@ void SocketTable::expire(uint64_t time, bool all) {
     boost::unordered::erase_if(early_, [&](const auto& e) {
         if (e.second.since >= before(early_wait)) return false;
         unmatched_ += e.second.packets.all().size();
+        early_bytes_ -= e.second.packets.size();
         return true;
     });
 }
@@ -288,6 +315,9 @@ void SocketTable::forget(uint64_t cookie) {
     wants_.forget(cookie);
     withheld_.erase(cookie);
     if (cookie & CVF_SYNTHETIC) peers_--;
+    // It may be waiting for an other end that has gone unseen.
+    if (k->second.elsewhere && k->second.peer == 0 && !awaited_.empty())
+        boost::unordered::erase_if(awaited_, [&](const auto& a) { return a.second == cookie; });
     if (auto own_list = children_.find(cookie); own_list != children_.end()) {
         for (uint64_t child : own_list->second)
             if (auto c = known_.find(child); c != known_.end()) c->second.child_at = no_child;
@@ -319,6 +349,7 @@ void SocketTable::closed(const cvf_report& r) {
         k = known_.find(cookie);
         if (k == known_.end()) return;
     }
+    owner_of_report(r);
     if (k->second.told) counters(r, true);
     forget(cookie);
 }
@@ -350,13 +381,7 @@ void SocketTable::report(const cvf_report& r) {
     }
     Known& known = k->second;
     known.round = round_;
-    if (r.socket.owner.pid && r.socket.owner.pid != known.owner_pid) {
-        cvf_owner_event e{};
-        e.event = r.socket.event;
-        e.owner = r.socket.owner;
-        e.flags = r.socket.flags;
-        owner(e);
-    }
+    owner_of_report(r);
     bool same = known.packets_out == r.packets_out && known.packets_in == r.packets_in;
     known.packets_out = r.packets_out;
     known.bytes_out = r.bytes_out;
@@ -398,7 +423,7 @@ void SocketTable::existing(const std::vector<cvf_report>& reports) {
     }
 }
 
-void SocketTable::tcp(const cvf_tcp_event& e) {
+void SocketTable::tcp(const cvf_tcp_event& e, bool own) {
     auto k = known_.find(e.event.cookie);
     const bool known = k != known_.end() && !k->second.passed_over;
     if (known && !k->second.told) return;
@@ -408,10 +433,13 @@ void SocketTable::tcp(const cvf_tcp_event& e) {
     t.cookie = known ? e.event.cookie : 0;  // not met yet, or closed already: the tuple tells
     t.socket = socket_of(e.tuple, e.event.netns, t.cookie);
     t.socket.owner = owner_of(e.owner);
+    t.socket.own = own || (known && k->second.own);
+    t.sent = e.event.egress;
     if (!e.owner.pid && t.socket.netns) {
         if (const Listener* l = listener_of(t.socket, e.event.cookie).one) {
             if (l->own && !options_.watch_self) return;
             t.socket.owner = l->owner;
+            t.socket.own = l->own;
         }
     }
     t.old_state = e.old_state;

@@ -68,11 +68,14 @@ class SocketTable {
     void opened(const cvf_opened& o);
     void open(const cvf_opened& o, Known& known);
     void owner(const cvf_owner_event& e);
+    // A report's owner, when its own event was lost.
+    void owner_of_report(const cvf_report& r);
     void payload(const cvf_payload& p, decode::Bytes packet);
     void handshake(const cvf_payload& p, decode::Bytes packet);
     void deliver(uint64_t cookie, const HeldPackets& packets);
     void half_opened(const Handshake& h, uint64_t time);
-    void tcp(const cvf_tcp_event& e);
+    // `own`: of a socket of the agent's.
+    void tcp(const cvf_tcp_event& e, bool own);
     void state_changed(const cvf_opened& o, uint8_t from, uint8_t to);
     void listen(const cvf_opened& o);
     void pair(uint64_t payload_cookie, uint64_t other, uint64_t time);
@@ -97,8 +100,9 @@ class SocketTable {
     boost::unordered_flat_map<uint64_t, Socket> withheld_;                 // as they would have been told
     std::vector<uint64_t> released_;
     boost::unordered_flat_map<uint64_t, Early> early_;
+    boost::unordered_flat_map<uint64_t, uint64_t> awaited_;  // whose opening was lost: the other end, which names it
     uint64_t tick_ns_ = 4'000'000, payload_bytes_ = 0, unmatched_ = 0, half_opens_ = 0;
-    size_t peers_ = 0;
+    size_t peers_ = 0, early_bytes_ = 0;
     uint32_t round_ = 0;
 };
 

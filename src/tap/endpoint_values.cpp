@@ -61,12 +61,12 @@ Counters counters_of(const cvf_report& r, const host::Clock& clock, uint64_t tic
     }
     c.state = r.socket.tuple.state;
     c.has_tcp = r.tcp.has_tcp;
-    c.zero_windows = r.tcp.zero_windows;
+    c.zero_windows_out = r.tcp.zero_windows_out;
+    c.zero_windows_in = r.tcp.zero_windows_in;
     if (c.has_tcp) {
         c.srtt_us = r.tcp.srtt_us;
         c.min_rtt_us = r.tcp.min_rtt_us == ~0u ? 0 : r.tcp.min_rtt_us;
         c.retransmits = r.tcp.retransmits;
-        c.lost = r.tcp.lost;
         c.reordering_seen = r.tcp.reordering_seen;
         c.mss = r.tcp.mss;
         c.send_window_scale = r.tcp.send_window_scale;

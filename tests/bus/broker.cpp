@@ -179,22 +179,65 @@ std::string Kafka::missing() {
     return kafka_jars(why).empty() ? "Apache Kafka can't be had: " + why : std::string();
 }
 
-Kafka::Kafka(std::string config) : config_(std::move(config)), port_(free_port()), controller_port_(free_port()) {
+Kafka::Kafka(std::string config) : port_(free_port()), controller_port_(free_port()) {
+    prepare(config, {});
+}
+
+Kafka::Kafka(const Certificates& certificates, const std::vector<std::pair<std::string, std::string>>& users)
+    : port_(free_port()), controller_port_(free_port()) {
+    for (const char* door : {"TLS", "MUTUAL", "LOGIN", "FULL"}) doors_[door] = free_port();
+    // Kafka wants a key and its certificates in one file.
+    std::ofstream(folder_ / "server.pem") << whole(certificates.server_key()) << whole(certificates.server());
+    std::string scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    std::string plain = "org.apache.kafka.common.security.plain.PlainLoginModule required";
+    std::vector<std::string> options;
+    for (const auto& [user, password] : users) {
+        plain += " user_" + user + "=\"" + password + "\"";
+        options.insert(options.end(), {"--add-scram", "SCRAM-SHA-512=[name=" + user + ",password=" + password + "]"});
+    }
+    prepare("ssl.keystore.type=PEM\nssl.keystore.location=" + (folder_ / "server.pem") +
+                "\nssl.truststore.type=PEM\nssl.truststore.location=" + certificates.ca() +
+                "\nlistener.name.mutual.ssl.client.auth=required\nlistener.name.full.ssl.client.auth=required"
+                "\nlistener.name.login.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN"
+                "\nlistener.name.full.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN"
+                "\nlistener.name.login.scram-sha-512.sasl.jaas.config=" +
+                scram + "\nlistener.name.full.scram-sha-512.sasl.jaas.config=" + scram +
+                "\nlistener.name.full.plain.sasl.jaas.config=" + plain +
+                ";\nlistener.name.login.plain.sasl.jaas.config=" + plain + ";",
+            options);
+}
+
+void Kafka::prepare(const std::string& config, const std::vector<std::string>& options) {
     const std::string at = "127.0.0.1:";
+    std::string listen = "PLAINTEXT://" + at + std::to_string(port_), tell = listen;
+    for (const auto& [door, port] : doors_) {
+        listen += "," + door + "://" + at + std::to_string(port);
+        tell += "," + door + "://localhost:" + std::to_string(port);  // the name in the certificate
+    }
     std::ofstream(folder_ / "server.properties")
         << "process.roles=broker,controller\nnode.id=1\n"
-        << "listeners=PLAINTEXT://" << at << port_ << ",CONTROLLER://" << at << controller_port_
-        << "\nadvertised.listeners=PLAINTEXT://" << at << port_
+        << "listeners=" << listen << ",CONTROLLER://" << at << controller_port_ << "\nadvertised.listeners=" << tell
+        << "\nlistener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,TLS:SSL,MUTUAL:SSL,LOGIN:SASL_PLAINTEXT,"
+           "FULL:SASL_SSL"
         << "\ncontroller.listener.names=CONTROLLER\ncontroller.quorum.bootstrap.servers=" << at << controller_port_
         << "\nlog.dirs=" << (folder_ / "data")
         << "\noffsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
            "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
            "group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n"
-        << config_ << '\n';
+        << config << '\n';
     std::string why;
-    Process format({"java", "-cp", kafka_jars(why) + "/*", "kafka.tools.StorageTool", "format", "--standalone", "-t",
-                    "J8qXRwI-Qyi2G0guFTiuYw", "-c", folder_ / "server.properties"},
-                   folder_ / "log");
+    std::vector<std::string> command{"java",
+                                     "-cp",
+                                     kafka_jars(why) + "/*",
+                                     "kafka.tools.StorageTool",
+                                     "format",
+                                     "--standalone",
+                                     "-t",
+                                     "J8qXRwI-Qyi2G0guFTiuYw",
+                                     "-c",
+                                     folder_ / "server.properties"};
+    command.insert(command.end(), options.begin(), options.end());
+    Process format(command, folder_ / "log");
     wait_for([&] { return !format.running(); }, std::chrono::seconds(60));
     start();
 }

@@ -7,8 +7,10 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cvf::bus::test {
@@ -77,27 +79,6 @@ class Nats {
     std::unique_ptr<Process> process_;
 };
 
-// Apache Kafka in KRaft mode, one broker that is its own controller; its ports and data stay the same over kill() and start().
-class Kafka {
- public:
-    // `config`: more lines of its properties.
-    explicit Kafka(std::string config = {});
-    // Empty where it can be run; else why not. Fetches the jars when they are not there.
-    static std::string missing();
-    std::string url() const { return "kafka://127.0.0.1:" + std::to_string(port_); }
-    int port() const { return port_; }
-    void start();
-    void kill() { process_.reset(); }  // -9
-    Process& process() { return *process_; }
-    std::string log() const;
-
- private:
-    Folder folder_;
-    std::string config_;
-    int port_, controller_port_;
-    std::unique_ptr<Process> process_;
-};
-
 // An authority, a server's and a client's certificate, made by openssl.
 class Certificates {
  public:
@@ -111,6 +92,32 @@ class Certificates {
 
  private:
     Folder folder_;
+};
+
+// Apache Kafka in KRaft mode, one broker that is its own controller; its ports and data stay the same over kill() and start().
+class Kafka {
+ public:
+    // `config`: more lines of its properties.
+    explicit Kafka(std::string config = {});
+    // With doors that ask who comes. Logins are by SCRAM-SHA-512 or PLAIN, of the users given as name and password.
+    Kafka(const Certificates& certificates, const std::vector<std::pair<std::string, std::string>>& users);
+    // Empty where it can be run; else why not. Fetches the jars when they are not there.
+    static std::string missing();
+    std::string url() const { return "kafka://127.0.0.1:" + std::to_string(port_); }
+    int port() const { return port_; }
+    // TLS: encrypted; MUTUAL: and wants the client's certificate; LOGIN: wants a login; FULL: all of it.
+    int port(const std::string& door) const { return doors_.at(door); }
+    void start();
+    void kill() { process_.reset(); }  // -9
+    Process& process() { return *process_; }
+    std::string log() const;
+
+ private:
+    void prepare(const std::string& config, const std::vector<std::string>& options);
+    Folder folder_;
+    int port_, controller_port_;
+    std::map<std::string, int> doors_;
+    std::unique_ptr<Process> process_;
 };
 
 }  // namespace cvf::bus::test

@@ -60,6 +60,19 @@ class Read(unittest.TestCase):
                 self.assertEqual(lines[:-1], whole, "conversations still open are told too")
                 self.assertEqual(json.loads(lines[-1])["record.type"], "health")
 
+    def test_a_signal_that_is_ignored_from_the_start_stays_ignored(self):
+        process = subprocess.Popen(["nohup", CVF, "read", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with open(CAPTURE, "rb") as f:
+            process.stdin.write(f.read())
+        process.stdin.flush()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        self.assertIsNone(process.poll())
+        out, _ = process.communicate(timeout=10)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(json.loads(out.splitlines()[-1])["record.type"], "health")
+
     def test_a_compressed_output_is_whole_after_a_signal(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "records.jsonl.zst")
@@ -135,6 +148,23 @@ class Watch(unittest.TestCase):
             self.assertIsNone(process.poll())
             process.terminate()
             self.assertEqual(process.wait(5), 0)
+            process.stdout.close()
+
+    def test_a_hangup_ends_it_in_good_order(self):
+        with tempfile.TemporaryDirectory() as folder, Agent(5) as agent:
+            path = os.path.join(folder, "records.jsonl.zst")
+            process = agent.watch(folder, "--output", path)
+            self.assertTrue(eventually(lambda: content(path)))
+            process.send_signal(signal.SIGHUP)
+            self.assertEqual(process.wait(5), 0)
+            self.assertEqual(subprocess.run(["zstd", "-dc", path], stdout=subprocess.PIPE, check=True).stdout.count(b"\n"), 5)
+
+    def test_an_expression_has_the_last_word_over_the_configuration(self):
+        with tempfile.TemporaryDirectory() as folder, Agent(5) as agent:
+            process = agent.watch(folder, 'dns.id == "3"', env={**os.environ, "CVF_FILTER": 'dns.id == "4"'}, stdout=subprocess.PIPE)
+            self.assertTrue(process.stdout.readline(), "a stream, and no complaint")
+            process.terminate()
+            process.wait(5)
             process.stdout.close()
 
     def test_an_output_is_gone_on_with(self):

@@ -20,8 +20,9 @@ class BrokerDies(FaultTest):
         before.read(1)
         before.close()
         time.sleep(AWAY)
-        broker.start()
-        after = Listener(broker, keep_lines=False)
+        with self.frozen(fleet):
+            broker.start()
+            after = Listener(broker, keep_lines=False)
         after.read(6)
         self.end(fleet)
         after.read(3)
@@ -44,8 +45,9 @@ class BrokerDies(FaultTest):
         before.read(1)
         before.close()
         time.sleep(2)
-        broker.start()
-        after = Listener(broker, keep_lines=False)
+        with self.frozen(fleet):
+            broker.start()
+            after = Listener(broker, keep_lines=False)
         after.read(4)
         self.end(fleet)
         after.read(2)

@@ -22,8 +22,9 @@ class DiskFull(FaultTest):
             before.read(1)
             before.close()
             time.sleep(4)  # 2 MiB a second
-            broker.start()
-            after = Listener(broker, keep_lines=False)
+            with self.frozen(fleet):
+                broker.start()
+                after = Listener(broker, keep_lines=False)
             after.read(8)
             self.end(fleet)
             after.read(2)

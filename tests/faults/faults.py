@@ -70,6 +70,21 @@ class FaultTest(unittest.TestCase):
     def said(self, name):
         return text_of(self.path(name + ".out")) + text_of(self.path(name + ".err"))
 
+    @contextlib.contextmanager
+    def frozen(self, fleet):
+        """Its agents do nothing meanwhile: who listens at a broker that is back is there before they are."""
+        everyone, found = [], [fleet.pid]
+        while found:
+            everyone += found
+            found = [int(child) for parent in found for child in text_of(f"/proc/{parent}/task/{parent}/children").split()]
+        for process in everyone:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in reversed(everyone):
+                os.kill(process, signal.SIGCONT)
+
     def sums(self, name):
         """What a fleet that has ended says of its records."""
         line = text_of(self.path(name + ".out")).strip().splitlines()[-1]
@@ -79,16 +94,16 @@ class FaultTest(unittest.TestCase):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(seconds), 0)
 
-    def controller(self, url, *options, **environment):
-        self.api = free_port()
-        process = self.start("controller", live.CVF, "controller", "--bus", url, "--listen", f"127.0.0.1:{self.api}", "--token-file", self.path("token"),
+    def controller(self, url, *options, name="controller", **environment):
+        """From now on the one that is asked."""
+        self.api, self.token = free_port(), self.path("token-" + name)
+        process = self.start(name, live.CVF, "controller", "--bus", url, "--listen", f"127.0.0.1:{self.api}", "--token-file", self.token,
                              *options, environment={"CVF_HISTORY_SIZE": "0", **environment})
-        self.assertTrue(wait_until(lambda: "API at" in self.said("controller") or process.poll() is not None, 20) and process.poll() is None,
-                        self.said("controller"))
+        self.assertTrue(wait_until(lambda: "API at" in self.said(name) or process.poll() is not None, 20) and process.poll() is None, self.said(name))
         return process
 
     def cvf(self, *words, text=None):
-        done = subprocess.run([live.CVF, *words, "--server", f"127.0.0.1:{self.api}", "--token-file", self.path("token")], input=text,
+        done = subprocess.run([live.CVF, *words, "--server", f"127.0.0.1:{self.api}", "--token-file", self.token], input=text,
                               capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
@@ -100,7 +115,7 @@ class FaultTest(unittest.TestCase):
         return {line.split()[0]: line.split()[1] for line in self.cvf("get", "nodes").splitlines()[1:]}
 
     def metrics(self):
-        request = urllib.request.Request(f"http://127.0.0.1:{self.api}/metrics", headers={"Authorization": "Bearer " + text_of(self.path("token")).strip()})
+        request = urllib.request.Request(f"http://127.0.0.1:{self.api}/metrics", headers={"Authorization": "Bearer " + text_of(self.token).strip()})
         with urllib.request.urlopen(request, timeout=5) as answer:
             text = answer.read().decode()
         return {name: float(value) for name, _, value in (l.rpartition(" ") for l in text.splitlines() if l and l[0] != "#")}

@@ -55,6 +55,27 @@ sys.stdin.readline()
 s.close(); sys.stdin.readline()
 """
 
+# Reads nothing until it is told to.
+SLOW_SERVER = live.ANSWER + """
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+s.bind((sys.argv[1], 9002)); s.listen(1); print("ready", flush=True)
+c, _ = s.accept()
+sys.stdin.readline()
+got = 0
+while got < 200000: got += len(c.recv(1 << 16))
+print("read", flush=True)
+sys.stdin.readline()
+"""
+
+FAST_CLIENT = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 9002))
+print("connected", flush=True)
+s.sendall(bytes(200000))
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
 # Echoes each datagram but those that ask for silence.
 UDP_SERVER = """
 import socket, sys
@@ -231,6 +252,23 @@ class Counters(unittest.TestCase):
             ours = {spaces.inode(spaces.client), spaces.inode(spaces.server)}
             found = agent.records("flow", cvf_flow_state="final")
             self.assertEqual([f for f in found if ours & {f.get("source.cvf.netns.id"), f.get("destination.cvf.netns.id")}], [flow])
+
+    def test_a_closed_window_is_told_of_the_end_that_closed_it_as_often_as_the_kernel_did(self):
+        with Namespaces() as spaces, Agent("--types", "flow,http") as agent:
+            s = spaces.python(spaces.server, SLOW_SERVER, spaces.server_address)
+            c = spaces.python(spaces.client, FAST_CLIENT, spaces.server_address)
+            closed = lambda: nstat(spaces, spaces.server).get("TcpExtTCPToZeroWindowAdv", 0)
+            self.assertTrue(live.wait_until(lambda: closed() > 0, 20), "the window does not close: the test says nothing")
+            # Probed a few times, it is still closed: each answer repeats it, and is no other time.
+            live.wait_until(lambda: nstat(spaces, spaces.client).get("TcpExtTCPWinProbe", 0) > 2, 20)
+            s.stdin.write("read\n")
+            s.stdin.flush()
+            self.assertEqual(c.stdout.readline(), "done\n")
+            self.assertEqual(s.stdout.readline(), "read\n")
+            count = at_rest(closed)
+            self.assertEqual(agent.stop(), 0)
+            flow = self.one(agent.records("flow", destination_port=9002, cvf_flow_state="final"))
+            self.assertEqual((flow.get("source.cvf.tcp.zero_windows"), flow.get("destination.cvf.tcp.zero_windows")), (None, count), flow)
 
     def test_datagrams_are_as_many_as_the_namespaces_count(self):
         count = 500

@@ -5,7 +5,7 @@ import time
 import unittest
 
 import live
-from live import Agent, Namespaces, ask, client
+from live import Agent, AgentRefused, Namespaces, ask, client
 
 FORKED = live.ANSWER + """
 s = listen(sys.argv[1])
@@ -145,10 +145,11 @@ got = b""
 while data := s.recv(4096): got += data
 print(s.getsockname()[1], got.split(b"X-Pid: ")[1].split()[0].decode())""", capture_output=True, text=True).stdout.split()
                 accepted_by[int(said[0])] = int(said[1])
-            agent.wait("http", count)
-            agent.wait("flow", count, destination_port=8080)
+            ours = {"destination_cvf_netns_id": spaces.inode(spaces.server), "destination_port": 8080}  # others of this machine may talk, too
+            agent.wait("http", count, **ours)
+            agent.wait("flow", count, **ours)
             self.assertEqual(agent.stop(), 0)
-            found = agent.records("http") + agent.records("flow", destination_port=8080)
+            found = agent.records("http", **ours) + agent.records("flow", **ours)
             self.assertEqual(len(found), 2 * count)
             for r in found:
                 self.assertEqual(r["destination.process.pid"], accepted_by[r["source.port"]], r)
@@ -205,6 +206,48 @@ print(s.getsockname()[1], got.split(b"X-Pid: ")[1].split()[0].decode())""", capt
             if made:
                 for folder in (os.path.join(made, "below"), made):
                     os.rmdir(folder)
+
+    def test_a_packet_dropped_on_its_way_out_is_its_senders(self):
+        with Namespaces() as spaces, Agent("--types", "event") as agent:
+            shaped = subprocess.run(["tc", "-n", spaces.client, "qdisc", "replace", "dev", "e0", "root", "tbf", "rate", "8kbit", "burst", "2000", "limit", "2000"],
+                                    stderr=subprocess.DEVNULL)
+            if shaped.returncode != 0:
+                self.skipTest("this kernel has no tbf")
+            c = spaces.python(spaces.client, f"""
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(30): s.sendto(bytes(500), ("{spaces.server_address}", 9999))
+print("sent", flush=True)
+sys.stdin.readline()
+""")
+            # What gets through is dropped, too, where nobody listens.
+            queue = lambda: [r for r in agent.records("event", event_action="drop", destination_port=9999) if r["event.reason"] != "NO_SOCKET"]
+            live.wait_until(queue)
+            self.assertEqual(agent.stop(), 0)
+            dropped = queue()
+            self.assertGreater(len(dropped), 0, agent.records("event"))
+            for r in dropped:
+                self.assertEqual((r["source.address"], r["destination.address"]), (spaces.client_address, spaces.server_address))
+                self.assertEqual(r.get("source.process.pid"), c.pid, r)
+                self.assertNotIn("destination.process.pid", r)
+
+    def test_an_agent_in_a_pid_namespace_takes_nobody_for_the_process_that_has_the_same_number_there(self):
+        with Namespaces() as spaces:
+            server = spaces.python(spaces.server, live.ONE_SERVER, spaces.server_address)  # older: no event tells of it
+            # In there `sleep` has the server's number.
+            decoy = f'echo {server.pid - 1} > /proc/sys/kernel/ns_last_pid; sleep 60 & sleep 0.3; grep -q sleep /proc/{server.pid}/comm && exec "$@"'
+            inside = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", decoy, "sh")
+            try:
+                agent = Agent("--types", "http", inside=inside)
+            except AgentRefused as e:
+                self.skipTest(f"no process can be given a number here: {e}")
+            with agent:
+                c = spaces.python(spaces.client, client(8080, spaces.server_address))
+                ask(c, "inside")
+                r = self.one(agent.wait("http", url_path="/inside"))
+                self.assertEqual((r["source.process.pid"], r["destination.process.pid"]), (c.pid, server.pid))
+                self.assertEqual(r.get("destination.process.executable.path", live.PYTHON), live.PYTHON, r)
+                self.assertNotIn("sleep", r["destination.process.executable.name"])
 
     def test_a_namespace_made_after_the_start_is_seen(self):
         with Agent() as agent, Namespaces() as spaces:

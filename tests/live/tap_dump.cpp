@@ -49,10 +49,11 @@ class Printer final : public EndpointHandler {
     void counters(uint64_t cookie, const Counters& c, bool closed, int64_t t) override {
         closings += closed;
         line(t,
-             "{} {:x} out={}/{} in={}/{} ms={} state={} srtt={} min={} retrans={} mss={} wscale={}/{} acked={} received={} zw={}",
+             "{} {:x} out={}/{} in={}/{} ms={} state={} srtt={} min={} retrans={} mss={} wscale={}/{} acked={} received={} "
+             "zw={}/{}",
              closed ? "closed" : "counters", cookie, c.packets_out, c.bytes_out, c.packets_in, c.bytes_in,
              (c.last_ns - c.first_ns) / 1000000, c.state, c.srtt_us, c.min_rtt_us, c.retransmits, c.mss, c.send_window_scale,
-             c.receive_window_scale, c.bytes_sent, c.bytes_received, c.zero_windows);
+             c.receive_window_scale, c.bytes_sent, c.bytes_received, c.zero_windows_out, c.zero_windows_in);
     }
     void paired(uint64_t a, uint64_t b, int64_t t) override {
         pairs++;

@@ -94,5 +94,30 @@ TEST_F(TableOutput, does_not_count_flows_that_have_no_row_as_written) {
     EXPECT_EQ(written.text, "");
 }
 
+config::Settings filtered(std::string filter, std::string origin) {
+    config::Settings settings;
+    settings.format = config::Format::json;
+    settings.filter = std::move(filter);
+    settings.origins["filter"] = std::move(origin);
+    return settings;
+}
+
+TEST(Expression, has_the_last_word_over_a_filter_of_the_file_or_the_environment) {
+    for (const char* origin : {"/etc/cvf/cvf.yaml:3", "CVF_FILTER"}) {
+        const auto asked = with_expression(filtered("source.port == 1", origin), "source.port == 2");
+        ASSERT_TRUE(asked) << origin;
+        EXPECT_EQ(asked->filter, "source.port == 2");
+        EXPECT_EQ(with_expression(filtered("source.port == 1", origin), "")->filter, "source.port == 1");
+    }
+    EXPECT_FALSE(with_expression(filtered("source.port == 1", "--filter"), "source.port == 2")) << "which of the two?";
+}
+
+TEST(Selection, says_where_a_wrong_filter_stands) {
+    const auto wrong = [](const config::Settings& settings) { return make_selection(settings).error(); };
+    EXPECT_EQ(wrong(filtered("x", "/etc/cvf/cvf.yaml:3")), "/etc/cvf/cvf.yaml:3: column 1: there is no field 'x'\n  x\n  ^");
+    EXPECT_EQ(wrong(filtered("x", "--filter")), "--filter: column 1: there is no field 'x'\n  x\n  ^");
+    EXPECT_EQ(wrong(*with_expression(filtered("", ""), "x")), "column 1: there is no field 'x'\n  x\n  ^");
+}
+
 }  // namespace
 }  // namespace cvf::cli

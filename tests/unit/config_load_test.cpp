@@ -65,6 +65,15 @@ TEST(Options, each_has_its_own_flag_and_variable) {
     EXPECT_EQ(option_by_key("nothing"), nullptr);
 }
 
+TEST(Options, stand_in_the_help_with_what_they_belong_to) {
+    for (const Option& o : options()) EXPECT_FALSE(section_of(o).empty()) << o.key;
+    EXPECT_EQ(section_of(*option_by_key("quiet")), "Options");
+    EXPECT_EQ(section_of(*option_by_key("types")), "Records");
+    EXPECT_EQ(section_of(*option_by_key("output.compress")), "Records");
+    EXPECT_EQ(section_of(*option_by_key("tls.cert")), "API");
+    EXPECT_EQ(section_of(*option_by_key("clickhouse.user")), "History");
+}
+
 TEST(ConfigFile, keys_may_be_nested_or_dotted) {
     Settings s;
     const Loaded done = load_yaml(s, R"(

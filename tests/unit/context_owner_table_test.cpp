@@ -149,6 +149,20 @@ TEST_F(OwnerTableTest, LearnsTheNameOfANamespaceMadeLaterAndForgetsItWithTheName
         eventually(table, [&] { return text(table.fields(owner, End::source), Field::source_netns_name) == "(absent)"; }));
 }
 
+TEST_F(OwnerTableTest, ANamespaceWithANumberThatIsUsedAgainIsNotCalledByTheNameOfTheOneBefore) {
+    const std::string blue = root.path() + "/run/netns/blue", green = root.path() + "/run/netns/green";
+    root.write("run/netns/blue", "");
+    OwnerTable table(options());
+    const uint32_t number = host::netns_id(blue, false);
+    const OwnerRef before = table.find({.pid = 7, .netns = number}, now);
+    EXPECT_EQ(text(table.fields(before, End::source), Field::source_netns_name), "blue");
+    std::filesystem::rename(blue, green);
+    // Before anybody has looked who is called what now.
+    const OwnerRef after = table.find({.pid = 8, .netns = number}, now);
+    EXPECT_EQ(text(table.fields(after, End::source), Field::source_netns_name), "(absent)");
+    EXPECT_TRUE(eventually(table, [&] { return text(table.fields(after, End::source), Field::source_netns_name) == "green"; }));
+}
+
 TEST_F(OwnerTableTest, StaysWithinItsLimitsAndCountsWhatDidNotFit) {
     auto small = options();
     small.max_owners = 50;

@@ -160,6 +160,41 @@ TEST(ProcessTable, AfterLostEventsAPidIsCheckedOnce) {
     EXPECT_EQ(table.find(91, "two", FakeProc::utc(2101))->program->path, "/bin/two");
 }
 
+TEST(ProcessTable, AProcessIsTheSameOneAfterTheClockWasSet) {
+    const FakeProc proc;
+    for (const auto& [by, starts_by] : {std::pair{-3600 * second, -3600 * second},
+                                        {7 * second, 7 * second},
+                                        {500 * second, int64_t{0}}}) {  // the machine has slept
+        ProcessTable table(options(proc));
+        const int64_t start = FakeProc::utc(1000);
+        table.forked({.pid = 50, .parent_pid = 40, .start_ns = start, .comm = "sh"}, start);
+        const auto process =
+            table.executed({.pid = 50, .start_ns = start, .comm = "curl", .filename = "/usr/bin/curl"}, start + second);
+        table.clock_stepped(by, starts_by);
+        const int64_t now = start + by + 2 * second;
+        EXPECT_EQ(table.exited({.pid = 50, .parent_pid = 1, .start_ns = start + starts_by, .comm = "curl"}, now), process);
+        EXPECT_EQ(process->parent_pid, 40u);
+        EXPECT_EQ(process->start_ns, start + starts_by);
+        table.expire(now + 29 * second);
+        EXPECT_EQ(table.size(), 1u);
+        table.expire(now + 31 * second);
+        EXPECT_EQ(table.size(), 0u);
+    }
+}
+
+TEST(ProcessTable, WithoutAProcThatNumbersProcessesAlikeOnlyTheEventsSpeak) {
+    ProcessTable::Options none;
+    none.proc.clear();
+    ProcessTable table(none);
+    // This very process: whatever /proc says of its number is not asked.
+    const auto found = table.find(static_cast<uint32_t>(getpid()), "somebody", FakeProc::utc(1u << 30));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->program, nullptr);
+    EXPECT_EQ(found->comm, "somebody");
+    EXPECT_FALSE(table.prime(10, FakeProc::utc(1u << 30)));
+    EXPECT_EQ(table.size(), 1u);
+}
+
 TEST(ProcessTable, PrimesInSteps) {
     const FakeProc proc;
     for (uint32_t pid = 1; pid <= 25; ++pid) proc.add(pid, 0, 100, "p", "/bin/p");

@@ -36,7 +36,7 @@ class OddBus final : public bus::Bus {
         kept_.emplace_back(value);
         return kept_.size();
     }
-    std::expected<void, std::string> remove(std::string_view, std::string_view) override { return {}; }
+    std::expected<void, std::string> remove(std::string_view, std::string_view, std::optional<uint64_t>) override { return {}; }
     std::expected<std::unique_ptr<bus::Subscription>, std::string> watch(std::string_view, bus::OnDocument handler) override {
         handler_ = std::move(handler);
         return std::make_unique<bus::Subscription>();

@@ -167,6 +167,22 @@ TEST(Fragments, GivesUpTheOldestWhenThereAreTooMany) {
     EXPECT_NE(give(table, piece4(datagram, 32, 64, 9)), nullptr);
 }
 
+TEST(Fragments, CountsEachDatagramThatIsNeverWhole) {
+    const std::string datagram = udp(5, 6, numbered(56));
+    FragmentTable table;
+    give(table, piece4(datagram, 0, 32, 1));
+    give(table, piece4(datagram, 0, 32, 2));
+    give(table, piece4(datagram, 16, 48, 2));  // overlaps
+    EXPECT_EQ(table.stats().lost(), 1u);
+    give(table, piece4(datagram, 0, 32, 3));
+    give(table, piece4(datagram, 32, 64, 3));
+    table.finish();
+    EXPECT_EQ(table.stats().unfinished, 1u);
+    EXPECT_EQ(table.stats().lost(), 2u);
+    EXPECT_EQ(table.datagrams(), 0u);
+    EXPECT_EQ(table.bytes(), 0u);
+}
+
 TEST(Fragments, StaysWithinItsBytes) {
     const std::string datagram = udp(5, 6, numbered(60000));
     FragmentTable table({.datagrams = 1000, .bytes = 200'000});

@@ -128,8 +128,32 @@ TEST(DecodeFrame, ReadsEachLinkType) {
     EXPECT_TRUE(is_read(octets({0x21}), LinkType::ppp));
     EXPECT_TRUE(is_read(octets({0x0f, 0, 8, 0}), LinkType::ppp_hdlc));
     EXPECT_TRUE(is_read(octets({0xff, 3, 0, 0x21}), LinkType::ppp_hdlc));
+    EXPECT_TRUE(is_read(octets({0x0f, 0, 8, 0}), LinkType::cisco_hdlc));
+    EXPECT_TRUE(is_read(octets({1, 0xff, 3, 0, 0x21}), LinkType::ppp_with_direction));
+    EXPECT_TRUE(is_read(octets({0xaa, 0xaa, 3, 0, 0, 0, 8, 0}), LinkType::atm_llc));
+    EXPECT_TRUE(is_read(octets({0, 0, 12, 0, 101, 0, 0, 0, 1, 2, 3, 4}), LinkType::ppi));
     EXPECT_EQ(Decoded(ipv6(17, udp(1, 2, "x")), LinkType::raw_ipv6).payload(), "x");
     EXPECT_TRUE(Decoded(v4, static_cast<LinkType>(9999))->faults & fault_unknown_link);
+}
+
+// Attributes before the packet, of a machine of either byte order; a prefix of five bytes is padded to eight.
+TEST(DecodeFrame, ReadsWhatNetfilterLogs) {
+    const std::string v4 = ipv4(17, udp(1, 2, "x"));
+    const auto size = static_cast<int>(v4.size() + 4);
+    const Decoded little(octets({2, 0, 0, 7, 9, 0, 10, 0, 'a', 'b', 'c', 'd', 0, 0, 0, 0, size, 0, 9, 0}) + v4, LinkType::nflog);
+    EXPECT_EQ(little.payload(), "x");
+    EXPECT_EQ(little->faults, 0);
+    const Decoded big(octets({2, 0, 0, 7, 0, 9, 0, 10, 'a', 'b', 'c', 'd', 0, 0, 0, 0, 0, size, 0, 9}) + v4, LinkType::nflog);
+    EXPECT_EQ(big.payload(), "x");
+    EXPECT_TRUE(Decoded(octets({2, 0, 0, 7, 2, 0, 9, 0}), LinkType::nflog)->faults & fault_bad_length);
+    EXPECT_EQ(Decoded(octets({2, 0, 0, 7, 8, 0, 10, 0, 'a', 'b', 'c', 'd'}), LinkType::nflog)->network, Network::other);
+}
+
+TEST(DecodeFrame, FollowsCiscoFabricPath) {
+    const std::string inner = eth(ipv4(17, udp(1, 2, "x")));
+    const Decoded d(eth(octets({0, 1}) + inner, 0x8903));
+    EXPECT_EQ(d.payload(), "x");
+    EXPECT_EQ(d->faults, 0);
 }
 
 // Frame control, duration, three addresses, sequence.
@@ -153,6 +177,18 @@ TEST(DecodeFrame, ReadsWirelessDataFrames) {
         wireless(0x88, 2) + octets({0x80, 0}) + std::string(12, '\1') + be16(static_cast<unsigned>(inside.size())) + inside,
         LinkType::ieee80211);
     EXPECT_EQ(aggregate.payload(), "x");
+}
+
+TEST(DecodeFrame, ReadsWirelessFramesBehindTheHeadersOfMonitors) {
+    const std::string frame = wireless(0x08, 2) + snap_v4 + ipv4(17, udp(1, 2, "x"));
+    const std::string avs = octets({0x80, 0x21, 0x10, 1, 0, 0, 0, 64}) + std::string(56, '\0');
+    EXPECT_EQ(Decoded(avs + frame, LinkType::ieee80211_avs).payload(), "x");
+    EXPECT_EQ(Decoded(avs + frame, LinkType::ieee80211_prism).payload(), "x");
+    EXPECT_EQ(Decoded(octets({0, 0, 8, 0, 105, 0, 0, 0}) + frame, LinkType::ppi).payload(), "x");
+    // A header within a header within …: bounded.
+    std::string nested;
+    for (int i = 0; i < 1000; i++) nested += octets({0, 0, 8, 0, 192, 0, 0, 0});
+    EXPECT_TRUE(Decoded(nested, LinkType::ppi)->faults & fault_too_deep);
 }
 
 TEST(DecodeFrame, LeavesEncryptedAndManagementFrames) {

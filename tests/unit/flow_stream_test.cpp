@@ -241,6 +241,47 @@ TEST_F(StreamTest, MemoryForEarlySegmentsIsBounded) {
     EXPECT_EQ(budget.used, 0u);
 }
 
+// Each of many small segments holds a place in the list, and a large one takes the room of many small ones.
+TEST_F(StreamTest, NoMixOfSmallAndLargeEarlySegmentsExceedsTheLimits) {
+    stream.sync(0);
+    budget.per_stream = 100'000;
+    for (uint32_t i = 1; i <= 700; i++) send(i * 2, "x");
+    EXPECT_GT(budget.used, 700u * 40);
+    const std::string large(60'000, 'y');
+    for (uint32_t i = 0; i < 50; i++) {
+        send(10'000 + i * 70'000, large);
+        EXPECT_LE(budget.used, budget.per_stream);
+    }
+    budget.limit = 1000;
+    send(9'000'000, large);
+    EXPECT_LE(budget.used, budget.limit);
+    stream.release(budget);
+    EXPECT_EQ(budget.used, 0u);
+}
+
+TEST_F(StreamTest, WhatTheConsumerLeavesCountsAgainstTheLimitOfAllStreams) {
+    stream.sync(0);
+    taker.consume = [](Bytes) { return size_t{0}; };
+    budget.limit = 1000;
+    budget.used = 600;  // others'
+    send(0, std::string(300, 'x'));
+    EXPECT_EQ(stream.pending().size(), 300u);
+    send(300, std::string(200, 'x'));
+    EXPECT_EQ(stream.pending().size(), 0u);
+    EXPECT_EQ(taker.log, "<500>");
+    EXPECT_EQ(budget.overruns, 1u);
+    EXPECT_EQ(budget.used, 600u);
+}
+
+TEST_F(StreamTest, AFinOfAShorterRepetitionDoesNotEndTheLongerSegment) {
+    stream.sync(0);
+    send(5, "fghij");
+    send(5, "fg", true);
+    send(0, "abcde");
+    send(10, "k");
+    EXPECT_EQ(taker.log, "abcdefghijk");
+}
+
 TEST_F(StreamTest, NothingIsDeliveredAfterTheEnd) {
     stream.sync(0);
     send(0, "ab", true);

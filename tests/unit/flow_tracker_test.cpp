@@ -393,6 +393,53 @@ TEST_F(FlowTracker, TheRoundTripIsNeverMeasuredOnWhatWasSentTwice) {
     EXPECT_EQ(at(only_flow(), "source.cvf.tcp.rtt"), "10000000");  // the handshake's alone
 }
 
+TEST_F(FlowTracker, TheHandshakeOfASynSentTwiceGivesNoRoundTripOfIt) {
+    client(syn, 100, 0);
+    now += second;
+    client(syn, 100, 0);
+    now += 10 * ms;
+    server(syn | ack, 500, 101);
+    now += 2 * ms;
+    client(ack, 101, 501);
+    const std::string f = only_flow();
+    EXPECT_EQ(at(f, "source.cvf.tcp.rtt"), "");
+    EXPECT_EQ(at(f, "destination.cvf.tcp.rtt"), "2000000");
+    EXPECT_EQ(at(f, "cvf.tcp.connect.duration"), "1010000000");
+}
+
+// Once nobody wants the bytes, holes are no longer kept open; overtaken segments are still told from those sent again.
+TEST_F(FlowTracker, OvertakenSegmentsOfAnUnknownProtocolAreNoRetransmissions) {
+    handshake();
+    client(ack, 101, 501, "\x01\x02 what is this\n");
+    const uint32_t next = 101 + 16;
+    client(ack, next + 10, 501, "0123456789");  // before its turn
+    now += ms;
+    client(ack, next, 501, "0123456789");  // overtaken
+    client(ack, next + 30, 501, "0123456789");
+    now += 200 * ms;
+    client(ack, next + 20, 501, "0123456789");  // lost, and sent again
+    const std::string f = only_flow();
+    EXPECT_EQ(at(f, "source.cvf.tcp.out_of_order"), "1");
+    EXPECT_EQ(at(f, "source.cvf.tcp.retransmits"), "1");
+}
+
+// Where only one direction is seen, no acknowledgment tells that a hole will not be filled.
+TEST_F(FlowTracker, AHoleInOneSidedTrafficIsNotWaitedForForEver) {
+    options.report_every = second;
+    remake();
+    client(syn, 100, 0);
+    client(ack, 101, 501, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    client(ack, 229, 501, "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n");  // 100 bytes are missing
+    now += 9 * second;
+    client(ack, 257, 501, "GET /4 HTTP/1.1\r\nHost: x\r\n\r\n");
+    tracker->advance(now + second);
+    EXPECT_EQ(at(out.of("flow").back(), "source.cvf.tcp.gap.bytes"), "");
+    now += 2 * second;
+    client(ack, 285, 501, "GET /5 HTTP/1.1\r\nHost: x\r\n\r\n");
+    tracker->advance(now + 2 * second);
+    EXPECT_EQ(at(out.of("flow").back(), "source.cvf.tcp.gap.bytes"), "100");
+}
+
 TEST_F(FlowTracker, TheSamePortsAgainAreAnotherFlow) {
     handshake();
     goodbye();
@@ -488,6 +535,13 @@ TEST_F(FlowTracker, MetInTheMiddleTheWellKnownPortIsTheResponder) {
     EXPECT_EQ(at(f, "cvf.flow.initiator_by"), "port");
 }
 
+TEST_F(FlowTracker, MetInTheMiddleAPortGivenToClientsIsTheInitiators) {
+    server(ack, 500, 100, "what");
+    const std::string f = only_flow();
+    EXPECT_EQ(at(f, "source.port"), "40000");
+    EXPECT_EQ(at(f, "cvf.flow.initiator_by"), "port");
+}
+
 TEST_F(FlowTracker, ProtocolsAreFoundInTheMiddleAndKnowWhoAsked) {
     server(ack, 500, 100, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     client(ack, 100, 538, "GET /next HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -506,6 +560,20 @@ TEST_F(FlowTracker, UnknownDatagramsAreLookedAtAFewTimesOnly) {
     EXPECT_EQ(at(out.of("flow")[0], "network.packets"), "11");
 }
 
+TEST_F(FlowTracker, ChecksOfTheWayByStunDoNotEndTheSearch) {
+    const std::string check = std::string("\0\1\0\0\x21\x12\xa4\x42", 8) + std::string(12, 't');
+    const std::string query("\x12\x34\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1", 19);
+    for (int i = 0; i < 40; i++) datagram(1 + i % 2, 2 - i % 2, 7000, 7000, check);
+    datagram(1, 2, 7000, 7000, query);
+    // But not for ever.
+    for (int i = 0; i < 96; i++) datagram(1, 2, 7002, 7002, check);
+    datagram(1, 2, 7002, 7002, query);
+    tracker->finish();
+    ASSERT_EQ(out.of("flow").size(), 2u);
+    EXPECT_EQ(at(out.of("flow")[0], "network.protocol.name"), "dns");
+    EXPECT_EQ(at(out.of("flow")[1], "network.protocol.name"), "");
+}
+
 TEST_F(FlowTracker, AProtocolThatWasWronglyFoundLeavesTheFlowToOthers) {
     // The form of a DTLS ClientHello, and nothing in it; then a DNS query.
     datagram(1, 2, 40000, 5300, std::string("\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\x0e\1\0\0\2\0\0\0\0\0\0\0\2zz", 27));
@@ -522,8 +590,8 @@ TEST_F(FlowTracker, AProtocolThatWasWronglyFoundLeavesTheFlowToOthers) {
 
 TEST_F(FlowTracker, ChunksOfSctpAreGatheredToTheEnd) {
     for (int i = 0; i < 20; i++) tracker->packet(ip(1, 2, 132, std::string("\x00\x00\x00\x05z\0\0\0", 8)));
-    tracker->packet(ip(1, 2, 132, std::string("\x07\x00\x00\x08\0\0\0\0", 8)));
-    EXPECT_EQ(at(only_flow(), "cvf.sctp.chunk.types"), "[\"DATA\",\"SHUTDOWN\"]");
+    tracker->packet(ip(1, 2, 132, std::string("\x07\x00\x00\x08\0\0\0\0\xc1\0\0\4\x63\0\0\4\x0f\0\0\4", 20)));
+    EXPECT_EQ(at(only_flow(), "cvf.sctp.chunk.types"), "[\"DATA\",\"SHUTDOWN\",\"AUTH\",\"ASCONF\"]");
 }
 
 TEST_F(FlowTracker, UnknownAddressesOfTheLinkAreLeftOut) {
@@ -631,6 +699,20 @@ TEST(CommunityId, AgreesWithThePublishedValuesBothWays) {
     EXPECT_EQ(id(17, d, 53, c, 54585), "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
     EXPECT_EQ(id(1, e, 8, f, 0), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
     EXPECT_EQ(id(1, f, 0, e, 8), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
+}
+
+// As Wireshark has it.
+TEST(CommunityId, LeavesOutThePortsOfProtocolsThatHaveNone) {
+    const uint8_t a[4] = {10, 0, 0, 1}, b[4] = {10, 0, 0, 2};
+    const auto id = [&](uint8_t protocol, bool forth) {
+        char out[30];
+        community_id(4, protocol, decode::Address::v4(forth ? a : b), 0, decode::Address::v4(forth ? b : a), 0, out);
+        return std::string(out, 30);
+    };
+    EXPECT_EQ(id(decode::ip_protocol::gre, true), "1:+KlEHDT0vJgzs/eNmzHq0aSpRYw=");
+    EXPECT_EQ(id(decode::ip_protocol::gre, false), "1:+KlEHDT0vJgzs/eNmzHq0aSpRYw=");
+    EXPECT_EQ(id(50, true), "1:dX+1pd7Z9Y9hJE/IuQlfvK7bxuA=");
+    EXPECT_EQ(id(decode::ip_protocol::igmp, true), "1:mOpk13aKEo7i/DjWYD1X1zUr7IA=");
 }
 
 }  // namespace

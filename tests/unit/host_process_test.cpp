@@ -64,6 +64,19 @@ TEST(Proc, AProcessThatIsGoneOrBrokenIsAbsent) {
     }
 }
 
+TEST(Proc, NumbersProcessesAsTheKernelDoesInTheFirstPidNamespaceAlone) {
+    test::Folder root;
+    std::filesystem::create_directories(root.path() + "/self/ns");
+    std::filesystem::create_directories(root.path() + "/1/ns");
+    EXPECT_FALSE(numbers_as_the_kernel(root.path()));
+    std::filesystem::create_symlink("pid:[4026532300]", root.path() + "/self/ns/pid");
+    std::filesystem::create_symlink("pid:[4026532300]", root.path() + "/1/ns/pid");
+    EXPECT_FALSE(numbers_as_the_kernel(root.path()));
+    std::filesystem::remove(root.path() + "/1/ns/pid");  // the machine's, mounted for a container
+    std::filesystem::create_symlink("pid:[4026531836]", root.path() + "/1/ns/pid");
+    EXPECT_TRUE(numbers_as_the_kernel(root.path()));
+}
+
 TEST(ReadFile, TakesRegularFilesOfBoundedSizeAlone) {
     const test::Folder folder;
     folder.write("a", "12345");

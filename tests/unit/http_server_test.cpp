@@ -231,6 +231,10 @@ TEST_F(HttpServer, refuses_what_is_too_large_or_no_http) {
         raw("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x')).starts_with("HTTP/1.1 413"));
     EXPECT_TRUE(raw("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 hello\r\n\r\n").starts_with("HTTP/1.1 400"));
     EXPECT_TRUE(raw("GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n").starts_with("HTTP/1.1 400"));
+    // As a problem document, as all errors are.
+    const std::string large = raw("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 101\r\n\r\n" + std::string(101, 'x'));
+    EXPECT_NE(large.find("\r\nContent-Type: application/problem+json\r\n"), std::string::npos) << large;
+    EXPECT_NE(large.find(R"("status":413,"detail":"the request's body is too large"})"), std::string::npos) << large;
 }
 
 TEST_F(HttpServer, answers_500_when_a_handler_throws_and_goes_on) {

@@ -164,6 +164,9 @@ TEST(PcapReader, UnpacksMembersOneAfterAnother) {
     EXPECT_EQ(read_all(gzip(head + first) + gzip(second)).packets.size(), 2u);
     EXPECT_EQ(read_all(zstd(head + first) + zstd(second)).packets.size(), 2u);
     EXPECT_EQ(read_all(gzip(head + first) + std::string(512, '\0')).fault, "") << "padding behind the last member";
+    // As pzstd writes: a frame to be skipped before each.
+    const std::string skipped("\x50\x2a\x4d\x18\4\0\0\0size", 12);
+    EXPECT_EQ(read_all(skipped + zstd(head + first) + skipped + zstd(second)).packets.size(), 2u);
 }
 
 TEST(PcapReader, GivesTheRecordsBeforePackedDataEndOrBreak) {

@@ -399,5 +399,60 @@ TEST_F(LiveTest, AnEndThatIsWantedGoesOnWhenTheOtherIsNot) {
     EXPECT_EQ(shard->tracker().size(), 0u);
 }
 
+TEST_F(LiveTest, ADropOnItsWayOutIsTheSendersWhoOwnsTheSocket) {
+    tap::TcpEvent e{};
+    e.kind = tap::TcpEventKind::drop;
+    e.sent = true;
+    e.time_ns = t0;
+    e.socket = socket(0, true);
+    e.socket.role = tap::Role::unknown;
+    live->tcp_event(e);
+    ASSERT_EQ(records("event").size(), 1u);
+    const std::string r = records("event")[0];
+    EXPECT_TRUE(has(r, "\"source.address\":\"10.0.0.1\"")) << r;
+    EXPECT_TRUE(has(r, "\"destination.address\":\"10.0.0.2\"")) << r;
+    EXPECT_TRUE(has(r, "\"source.process.pid\":11")) << r;
+    EXPECT_FALSE(has(r, "\"destination.process")) << r;
+}
+
+TEST_F(LiveTest, ClosedWindowsAndReorderingsAreThoseOfTheEndThatTheyAreOf) {
+    tap::Counters c;
+    c.has_tcp = true;
+    c.packets_out = c.packets_in = 5;
+    c.zero_windows_out = 2, c.zero_windows_in = 3, c.reordering_seen = 4;
+    live->opened(socket(7, true), t0);
+    live->counters(7, c, true, t0 + second);
+    // Both ends here: the one with the payload is shown the packets of both.
+    live->opened(socket(8, true), t0);
+    live->opened(socket(9, false, 8), t0);
+    live->counters(8, c, true, t0 + second);
+    c.zero_windows_out = c.zero_windows_in = c.reordering_seen = 0;
+    live->counters(9, c, true, t0 + second);
+    ASSERT_EQ(records("flow").size(), 2u);
+    const std::string one = records("flow")[0], both = records("flow")[1];
+    for (const std::string& r : {one, both}) {
+        EXPECT_TRUE(has(r, "\"source.cvf.tcp.zero_windows\":2")) << r;
+        EXPECT_TRUE(has(r, "\"destination.cvf.tcp.zero_windows\":3")) << r;
+        EXPECT_TRUE(has(r, "\"source.cvf.tcp.out_of_order\":4")) << r;
+        EXPECT_FALSE(has(r, "\"destination.cvf.tcp.out_of_order\"")) << r;
+    }
+}
+
+TEST_F(LiveTest, AClockThatIsSetBackPutsNothingOff) {
+    live->caught_up(t0);
+    const int64_t back = t0 - 3600 * second;
+    live->clock_stepped(back - t0, back);
+    live->caught_up(back + 9 * second);
+    EXPECT_TRUE(records("health").empty());
+    live->caught_up(back + 11 * second);
+    EXPECT_EQ(records("health").size(), 1u);
+    // And one that is set forward hurries nothing.
+    live->clock_stepped(t0 - back, t0 + 11 * second);
+    live->caught_up(t0 + 12 * second);
+    EXPECT_EQ(records("health").size(), 1u);
+    live->caught_up(t0 + 22 * second);
+    EXPECT_EQ(records("health").size(), 2u);
+}
+
 }  // namespace
 }  // namespace cvf::pipeline

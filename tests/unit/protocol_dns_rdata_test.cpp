@@ -61,6 +61,42 @@ TEST(DnsRdata, common_types_read_as_in_a_zone_file) {
     EXPECT_EQ(write(257, "\x80\x05issueca.example").text, R"(128 issue "ca.example")");
 }
 
+TEST(DnsRdata, rare_types_read_as_in_a_zone_file) {
+    const std::string host = test::wire_name("h.Example");
+    EXPECT_EQ(write(11, "\xc0\x00\x02\x01\x06\x00\x00\x04\x40"s).text, "192.0.2.1 6 21 25");
+    EXPECT_EQ(write(19,
+                    "\x03"
+                    "311"s)
+                  .text,
+              R"("311")");
+    EXPECT_EQ(write(20,
+                    "\x03"
+                    "150\x03"
+                    "004"s)
+                  .text,
+              R"("150" "004")");
+    EXPECT_EQ(write(20,
+                    "\x03"
+                    "150"s)
+                  .text,
+              R"("150")");
+    EXPECT_EQ(write(26, be16(10) + host + host).text, "10 h.Example h.Example");
+    EXPECT_EQ(write(27,
+                    "\x03-32\x03"
+                    "116\x02"
+                    "10"s)
+                  .text,
+              R"("-32" "116" "10")");
+    EXPECT_EQ(write(42, be16(1) + "\x15\x03\xc0\x00\x20"s + be16(2) + "\x08\x81\xff"s).text, "1:192.0.32.0/21 !2:ff00::/8");
+    EXPECT_FALSE(write(42, be16(1) + "\x21\x00"s).known) << "a prefix longer than the address";
+    EXPECT_EQ(write(66, be16(59) + "\x01"s + be16(5300) + host).text, "CDS 1 5300 h.Example");
+    EXPECT_EQ(write(104, be16(10) + "\x00\x14\x4f\xff\xff\x20\xee\x64"s).text, "10 0014:4fff:ff20:ee64");
+    EXPECT_FALSE(write(104, be16(10) + "\x00\x14\x4f"s).known);
+    const Text ports = write(11, "\xc0\x00\x02\x01\x06"s + std::string(8192, '\xff'));
+    EXPECT_TRUE(ports.known);
+    EXPECT_TRUE(ports.text.ends_with(" 254 255 ...")) << ports.text;
+}
+
 TEST(DnsRdata, security_types_read_as_in_a_zone_file) {
     EXPECT_EQ(write(43, be16(60485) + "\x05\x01\x2b\xb1").text, "60485 5 1 2BB1");
     EXPECT_EQ(write(48, be16(256) + "\x03\x05"

@@ -204,16 +204,18 @@ TEST_F(Dns, edns_options_and_the_extended_response_code_are_read) {
              test::rr(std::string(1, '\0'), 41, test::be16(8) + test::be16(7) + "\x00\x01\x18\x00\xc6\x33\x64"s, 0x8000, 4096));
     const std::string options = test::be16(10) + test::be16(16) + "0123456789abcdef" + test::be16(15) + test::be16(6) +
                                 test::be16(18) + "nope" + test::be16(3) + test::be16(3) + "ns1" + test::be16(12) + test::be16(2) +
-                                "\0\0"s;
+                                "\0\0"s + test::be16(15) + test::be16(2) + test::be16(999) + test::be16(11) + test::be16(2) +
+                                test::be16(300);
     send(answers, test::header(4, 0x8180, 1, 0, 0, 1) + test::question("e.test", a) +
                       test::rr(std::string(1, '\0'), 41, options, 1u << 24, 1400));
     ASSERT_EQ(ctx.records.size(), 1u);
     EXPECT_EQ(value("dns.response_code"), "\"BADVERS\"");
     EXPECT_EQ(value("cvf.dns.edns.udp_size"), "1400");
     EXPECT_EQ(value("cvf.dns.edns.cookie"), "\"30313233343536373839616263646566\"");
-    EXPECT_EQ(value("cvf.dns.edns.error.code"), "18");
-    EXPECT_EQ(value("cvf.dns.edns.error.name"), "\"Prohibited\"");
-    EXPECT_EQ(value("cvf.dns.edns.error.text"), "\"nope\"");
+    EXPECT_EQ(value("cvf.dns.edns.error.code"), "[18,999]");
+    EXPECT_EQ(value("cvf.dns.edns.error.name"), R"(["Prohibited","999"])");
+    EXPECT_EQ(value("cvf.dns.edns.error.text"), R"(["nope",""])");
+    EXPECT_EQ(value("cvf.dns.edns.keepalive"), "30000000000");
     EXPECT_EQ(value("cvf.dns.edns.nsid"), "\"ns1\"");
     EXPECT_EQ(value("cvf.dns.edns.padding"), "2");
     // A server without EDNS: what the client offered is told.
@@ -393,6 +395,49 @@ TEST_F(Dns, multicast_messages_stand_alone_and_keep_their_names_readable) {
     EXPECT_EQ(value("dns.answers", 1), R"(["Joe's Printer._ipp._tcp.local"])");
     EXPECT_EQ(value("dns.resolved_ip", 1), R"(["10.0.0.7"])");
     EXPECT_THAT(ctx.names, ElementsAre("joe.local 10.0.0.7 120"));
+}
+
+TEST_F(Dns, extended_errors_are_bounded_and_bring_no_text_where_none_has_any) {
+    std::string options;
+    for (uint16_t i = 0; i < 20; ++i) options += test::be16(15) + test::be16(2) + test::be16(i);
+    send(answers, test::header(4, 0x8182, 1, 0, 0, 1) + test::question("e.test", a) +
+                      test::rr(std::string(1, '\0'), 41, options, 0, 1232));
+    EXPECT_EQ(value("cvf.dns.edns.error.code"), "[0,1,2,3,4,5,6,7]");
+    EXPECT_EQ(value("cvf.dns.edns.error.text"), "");
+}
+
+TEST_F(Dns, the_address_of_a_multicast_services_host_is_not_the_services) {
+    ctx.initiator_port = ctx.responder_port = 5353;
+    const auto d = mdns.make();
+    d->data(answers,
+            test::as_bytes(test::header(0, 0x8400, 1, 1, 0, 1) + test::question("_ipp._tcp.local", ptr) +
+                           test::rr(test::question_name, ptr, test::wire_name("joe._ipp._tcp.local")) +
+                           test::rr(test::wire_name("joe.local"), a, "\x0a\x00\x00\x07"s, 120, 0x8001)),
+            ctx);
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_THAT(ctx.names, ElementsAre("joe.local 10.0.0.7 120"));
+}
+
+TEST_F(Dns, a_sound_question_behind_an_odd_header_is_dns_on_its_own_port) {
+    const std::string odd = test::header(7, 0x01c0, 1) + test::question("odd.test", a);  // the reserved bit, and RA in a query
+    EXPECT_EQ(dns.match(asks, test::as_bytes(odd), 40000, 53), Match::yes);
+    send(asks, odd);
+    send(answers, answer(7, "odd.test", "\x0a\x00\x00\x01"s));
+    send(asks, odd);
+    send(answers, answer(7, "odd.test", "\x0a\x00\x00\x02"s));
+    EXPECT_THAT(ctx.violations, IsEmpty());
+    ASSERT_EQ(ctx.records.size(), 2u);
+    EXPECT_EQ(value("dns.answers", 1), R"(["10.0.0.2"])");
+    // And so in a stream, however it is cut.
+    for (size_t segment : {0, 1, 20}) {
+        FakeContext context;
+        const auto d = dns_tcp.make();
+        test::Player play(*d, context);
+        play.send(0, test::framed(odd), segment);
+        play.send(1, test::framed(answer(7, "odd.test", "\x0a\x00\x00\x01"s)), segment);
+        EXPECT_EQ(context.records.size(), 1u) << segment;
+        EXPECT_THAT(context.violations, IsEmpty()) << segment;
+    }
 }
 
 TEST_F(Dns, llmnr_has_its_own_flags) {

@@ -425,6 +425,17 @@ TEST_F(Http, nothing_is_recorded_and_all_skipped_when_nobody_wants_http) {
     EXPECT_THAT(ctx.records, IsEmpty());
 }
 
+TEST_F(Http, a_request_without_a_target_is_a_request_that_breaks_the_rules) {
+    for (const char* line : {"GET HTTP/1.1\r\n", "GET  HTTP/1.1\r\n"})
+        EXPECT_EQ(http.match(Direction::from_initiator, test::as_bytes(line), 1, 2), Match::yes);
+    exchange("GET HTTP/1.1\r\nHost: h\r\n\r\n", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    ASSERT_EQ(ctx.records.size(), 1u);
+    EXPECT_EQ(value("http.request.method"), "\"GET\"");
+    EXPECT_EQ(value("url.path"), "");
+    EXPECT_EQ(value("http.response.status_code"), "400");
+    EXPECT_EQ(value("cvf.violation"), "\"request without a target\"");
+}
+
 TEST_F(Http, http_is_told_from_what_looks_like_it) {
     const auto judge = [](std::string_view text) { return http.match(Direction::from_initiator, test::as_bytes(text), 1, 2); };
     EXPECT_EQ(judge("GET / HTTP/1.1\r\n"), Match::yes);
@@ -439,7 +450,7 @@ TEST_F(Http, http_is_told_from_what_looks_like_it) {
     for (std::string_view text :
          {"OPTIONS rtsp://h/ RTSP/1.0\r\n", "INVITE sip:a@b SIP/2.0\r\n", "PRI * HTTP/2.0\r\n", "GET /\r\nHost: h\r\n",
           "GET x\r\n", "POST /\r\n", "HTTP/2 200\r\n", "HTTP/1.1 2000\r\n", "220 smtp.example ESMTP\r\n", "EHLO x\r\n",
-          "\x16\x03\x01", "GET  HTTP/1.1\r\n", "SSH-2.0-x\r\n", "get key\r\n"})
+          "\x16\x03\x01", "WORD  HTTP/1.1\r\n", "SSH-2.0-x\r\n", "get key\r\n"})
         EXPECT_EQ(judge(text), Match::no) << text;
 }
 

@@ -131,6 +131,9 @@ TEST_F(Icmp, errors_tell_of_the_packet_they_quote) {
     EXPECT_EQ(value("cvf.icmp.quoted.destination.port"), "53");
     send(*v4, there, head(3, 4, "\0\0\x05\x78"s) + ip4(6, ports));
     EXPECT_EQ(value("cvf.icmp.mtu", 1), "1400");
+    FakeContext old;
+    icmp.make()->data(there, test::as_bytes(head(3, 4, "\0\0\0\0"s) + ip4(6, ports)), old);
+    EXPECT_EQ(test::json_value(old.records.at(0), "cvf.icmp.mtu"), "");
     send(*v4, there, head(5, 1, "\x0a\x00\x00\xfe"s) + ip4(6, ports));
     EXPECT_EQ(value("cvf.icmp.gateway", 2), "\"10.0.0.254\"");
     send(*v4, there, head(11, 0, "\0\0\0\0"s) + ip4(1, echo(8, 7, 9)));
@@ -183,6 +186,43 @@ TEST_F(Icmp, a_router_advertisement_tells_prefixes_and_name_servers) {
     EXPECT_EQ(value("cvf.icmp.mtu"), "1500");
     EXPECT_EQ(value("cvf.icmp.router.prefixes"), R"(["2001:db8::/64"])");
     EXPECT_EQ(value("cvf.icmp.router.dns_servers"), R"(["2001:db8::35"])");
+}
+
+TEST_F(Icmp, a_router_advertisement_tells_routes_and_search_domains) {
+    const std::string route = "\x18\x02\x30\x08\0\0\x02\x58\x20\x01\x0d\xb8\0\x01\0\0"s, all = "\x18\x01\0\0\0\0\x02\x58"s;
+    const std::string domains =
+        "\x1f\x04\0\0\0\0\0\x3c\x03"
+        "Lab\x04test\0\x02"
+        "ab\x04test\0\0\0\0\0\0"s;
+    ASSERT_EQ(domains.size(), 32u);
+    send(*v6, there, head(134, 0, "\x40\0\x07\x08"s) + std::string(8, '\0') + route + all + domains);
+    EXPECT_EQ(value("cvf.icmp.router.routes"), R"(["2001:db8:1::/48","::/0"])");
+    EXPECT_EQ(value("cvf.icmp.router.search_domains"), R"(["lab.test","ab.test"])");
+    // A prefix that is shorter than its length says, and a name that ends nowhere.
+    send(*v6, there,
+         head(134, 0, "\x40\0\x07\x08"s) + std::string(8, '\0') + "\x18\x01\x30\0\0\0\x02\x58"s +
+             "\x1f\x02\0\0\0\0\0\x3c\x3f"
+             "abcdefg"s);
+    EXPECT_EQ(value("cvf.icmp.router.routes", 1), "");
+    EXPECT_EQ(value("cvf.icmp.router.search_domains", 1), "");
+}
+
+TEST_F(Icmp, a_redirect_tells_of_the_packet_it_quotes) {
+    const std::string address = "\xfe\x80"s + std::string(13, '\0') + "\x09";
+    const std::string quoted = "\x04\x07"s + std::string(6, '\0') + ip6(17, ports);
+    ASSERT_EQ(quoted.size(), 56u);
+    send(*v6, there, head(137, 0, "\0\0\0\0"s) + address + address + quoted);
+    EXPECT_EQ(value("cvf.icmp.gateway"), "\"fe80::9\"");
+    EXPECT_EQ(value("cvf.icmp.quoted.source.address"), "\"2001:db8::1\"");
+    EXPECT_EQ(value("cvf.icmp.quoted.transport"), "\"udp\"");
+    EXPECT_EQ(value("cvf.icmp.quoted.destination.port"), "53");
+}
+
+TEST_F(Icmp, requests_that_wait_are_memory) {
+    EXPECT_EQ(v4->memory(), 0u);
+    for (uint16_t sequence = 0; sequence < 300; ++sequence) send(*v4, there, echo(8, 2, sequence));
+    EXPECT_GE(v4->memory(), 256u * 32);
+    EXPECT_LE(v4->memory(), 64u * 1024);
 }
 
 TEST_F(Icmp, a_listener_report_lists_its_groups) {

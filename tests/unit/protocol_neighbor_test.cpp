@@ -91,6 +91,31 @@ TEST(Lldp, ReadsTheNeighbour) {
     EXPECT_TRUE(has(out, R"("cvf.lldp.port.vlan":42)"));
 }
 
+TEST(Lldp, ReadsWhatOrganisationsAdded) {
+    const auto of = [](std::initializer_list<int> owner_and_subtype, const std::string& value) {
+        return element(127, octets(owner_and_subtype) + value);
+    };
+    const std::string frame = mandatory + of({0, 0x80, 0xc2, 3}, octets({0, 42, 5}) + "voice") +
+                              of({0, 0x80, 0xc2, 3}, octets({0, 43, 9}) + "short") + of({0, 0x12, 0x0f, 4}, octets({5, 0xee})) +
+                              of({0, 0x12, 0x0f, 4}, octets({9, 9})) + of({0, 0x12, 0xbb, 1}, octets({0, 0x33, 3})) +
+                              of({0, 0x12, 0xbb, 5}, "rev B") + of({0, 0x12, 0xbb, 6}, "1.2") + of({0, 0x12, 0xbb, 7}, "3.4") +
+                              of({0, 0x12, 0xbb, 8}, "SN-1") + of({0, 0x12, 0xbb, 9}, "Maker") +
+                              of({0, 0x12, 0xbb, 10}, "Phone 9") + of({0, 0x12, 0xbb, 11}, "A-77") +
+                              of({0, 0x12, 0xbb, 12}, "later") + of({0, 0x12, 0xbb}, "") + element(0, "");
+    const std::string out = json(lldp_record, frame, record::RecordType::lldp);
+    EXPECT_TRUE(has(out, R"("cvf.lldp.vlans":["42 voice"])")) << out;
+    EXPECT_TRUE(has(out, R"("cvf.lldp.port.max_frame_size":1518)")) << out;
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.class":"communication_endpoint")")) << out;
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.hardware_revision":"rev B")"));
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.firmware_revision":"1.2")"));
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.software_revision":"3.4")"));
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.serial_number":"SN-1")"));
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.manufacturer":"Maker")"));
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.model":"Phone 9")"));
+    EXPECT_TRUE(has(out, R"("cvf.lldp.device.asset_id":"A-77")"));
+    EXPECT_FALSE(has(out, "truncated")) << out;
+}
+
 TEST(Lldp, WantsTheThreeMandatoryElementsOnce) {
     EXPECT_NE(json(lldp_record, mandatory, record::RecordType::lldp), "");
     EXPECT_EQ(json(lldp_record, mandatory.substr(0, 15), record::RecordType::lldp), "");

@@ -294,6 +294,16 @@ TEST_F(Quic, KnowsTheClientByWhatOpensItsPacket) {
     EXPECT_THAT(record(), HasSubstr(R"("tls.cipher":"TLS_AES_128_GCM_SHA256")"));
 }
 
+TEST_F(Quic, GivesEachEndItsOwnConnectionIdWhenTheServersPacketComesFirst) {
+    // A Handshake packet of the server's, before anything tells who is who.
+    send(0, u8(0xe0) + u32(v1) + with_u8(client_id) + with_u8(server_id) + u16(0x4000 | 40) + std::string(40, 'h'));
+    send(1, from_client().packet(crypto_frame(0, client_hello())));
+    EXPECT_TRUE(context.swapped);
+    dissector->finish(context);
+    EXPECT_EQ(test::json_value(record(), "cvf.quic.client.connection_id"), '"' + hex(as_bytes(client_id)) + '"');
+    EXPECT_EQ(test::json_value(record(), "cvf.quic.server.connection_id"), '"' + hex(as_bytes(server_id)) + '"');
+}
+
 TEST_F(Quic, StopsTryingKeysOnPacketsThatNoneOpens) {
     Initial wrong = from_client();
     wrong.key_id = "something else";

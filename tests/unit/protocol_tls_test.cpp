@@ -165,6 +165,49 @@ TEST_F(Tls, KnowsResumptionByTicketByIdAndByPresharedKey) {
     EXPECT_THAT(record(), HasSubstr(R"("cvf.tls.client.early_data":true)"));
 }
 
+TEST_F(Tls, TellsTheKeyThatCameInThePlaceOfACertificate) {
+    // SubjectPublicKeyInfo of an Ed25519 key: RFC 8410 10.1.
+    const std::string key = from_hex("302a300506032b657003210019bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1");
+    send(client, tls_record(22, client_hello()));
+    send(server,
+         tls_record(22, message(2, server_hello_body(0x0303, 0xc02b, hello_extension(19, u8(2)) + hello_extension(20, u8(2)))) +
+                            message(11, with_u24(key)) + message(13, "") + message(14, "")));
+    send(client, tls_record(22, message(11, with_u24(key)) + message(16, "k")) + finish12());
+    send(server, finish12());
+    ASSERT_THAT(context.records, SizeIs(1));
+    for (const char* side : {"server", "client"}) {
+        const std::string tls = std::string("tls.") + side, cvf = "cvf.tls." + std::string(side);
+        EXPECT_EQ(json_value(record(), cvf + ".certificate.raw_key"), "true");
+        EXPECT_EQ(json_value(record(), tls + ".x509.public_key_algorithm"), "\"Ed25519\"");
+        EXPECT_EQ(json_value(record(), tls + ".x509.public_key_size"), "256");
+        EXPECT_EQ(json_value(record(), tls + ".hash.sha256").size(), 66u);
+        EXPECT_EQ(json_value(record(), cvf + ".chain.length"), "");
+        EXPECT_EQ(json_value(record(), cvf + ".certificate.self_signed"), "");
+    }
+    EXPECT_EQ(json_value(record(), "tls.established"), "true");
+}
+
+TEST_F(Tls, CountsCertificatesAsMemory) {
+    send(client, tls_record(22, client_hello()));
+    send(server, tls_record(22, message(2, server_hello_body(0x0303, 0xc02f, ""))));
+    const size_t before = dissector->memory();
+    send(server, tls_record(22, certificate_message({std::string(4000, 'c'), std::string(4000, 'd')})));
+    EXPECT_GE(dissector->memory(), before + 8000);
+}
+
+TEST_F(Tls, KnowsTheForerunnersOfVersion13AndOfEncryptedHellos) {
+    send(client, tls_record(22, client_hello13(hello_extension(0xffce, "esni"))));
+    send(server, tls_record(22, message(2, server_hello_body(0x0303, 0x1301,
+                                                             hello_extension(43, u16(0xfb1a)) +
+                                                                 hello_extension(51, u16(0x1d) + with_u16("key"))))) +
+                     tls_record(23, std::string(900, 'e')));
+    send(client, tls_record(23, std::string(53, 'f')));
+    ASSERT_THAT(context.records, SizeIs(1));
+    EXPECT_EQ(json_value(record(), "tls.protocol.version"), "\"1.3\"");
+    EXPECT_EQ(json_value(record(), "tls.established"), "true");
+    EXPECT_EQ(json_value(record(), "cvf.tls.client.ech"), "true");
+}
+
 TEST_F(Tls, FollowsARetryToTheSecondHello) {
     const std::string retry_random = from_hex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c");
     send(client, tls_record(22, client_hello13()));

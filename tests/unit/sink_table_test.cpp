@@ -135,7 +135,7 @@ TEST_F(TableTest, shows_a_dns_record_in_one_calm_line) {
     put("dns.response_code", "NXDOMAIN");
     record.uint(Field::event_duration, 12'345'678);
     EXPECT_EQ(row(110),
-              "22:13:20.123  dig                  → [2001:db8::1]:53      dns    A example.com NXDOMAIN               12.3 ms\n");
+              "22:13:20.123  dig                 → [2001:db8::1]:53     dns      A example.com NXDOMAIN               12.3 ms\n");
 }
 
 TEST_F(TableTest, shows_what_a_sum_is_of_and_what_it_sums) {
@@ -206,6 +206,47 @@ TEST_F(TableTest, summarizes_a_flow_both_ways) {
     put("destination.bytes", 1'500'000);
     EXPECT_EQ(summarize(record).text, "tls ↑ 1 pkt 60 B ↓ 1,200 pkts 1.5 MB");
     EXPECT_NE(row(120).find("tcp"), std::string::npos);
+}
+
+TEST_F(TableTest, says_nothing_of_packets_nobody_counted) {
+    begin(RecordType::flow);
+    for (const char* key : {"source.packets", "source.bytes", "destination.packets", "destination.bytes"}) put(key, 0);
+    put("cvf.flow.reason", "closed");
+    record.uint(Field::event_duration, 0);
+    EXPECT_EQ(summarize(record).text, "closed");
+    EXPECT_TRUE(row(120).ends_with(" closed\n")) << "nor of a time that has not passed: " << row(120);
+    begin(RecordType::flow);
+    put("source.packets", 1);
+    put("source.bytes", 60);
+    put("destination.packets", 0);
+    put("destination.bytes", 0);
+    EXPECT_EQ(summarize(record).text, "↑ 1 pkt 60 B ↓ 0 pkts 0 B") << "silence of one side is news";
+}
+
+TEST_F(TableTest, has_room_for_the_name_of_every_common_type) {
+    begin(RecordType::process);
+    put("process.executable.path", "/usr/bin/curl");
+    EXPECT_NE(row(110).find(" process  /usr/bin/curl"), std::string::npos) << row(110);
+}
+
+TEST_F(TableTest, says_that_nobody_answered) {
+    begin(RecordType::dns);
+    put("dns.question.name", "example.com");
+    put("cvf.dns.unanswered", "timeout");
+    EXPECT_EQ(summarize(record).text, "example.com no answer (timeout)");
+    EXPECT_EQ(summarize(record).tone, Tone::warning);
+    begin(RecordType::icmp);
+    put("cvf.icmp.message", "echo request");
+    put("cvf.icmp.unanswered", "timeout");
+    EXPECT_EQ(summarize(record).text, "echo request no answer (timeout)");
+}
+
+TEST_F(TableTest, puts_an_ipv6_host_in_brackets_as_in_a_url) {
+    begin(RecordType::http);
+    put("http.request.method", "GET");
+    put("server.address", "fd77::2");
+    put("url.path", "/");
+    EXPECT_EQ(summarize(record).text, "GET [fd77::2]/");
 }
 
 TEST_F(TableTest, never_is_wider_than_the_terminal_nor_lets_bytes_of_the_network_act) {

@@ -336,5 +336,74 @@ TEST_F(Sockets, PeersEndInAnyOrderAndTheirSocketsEndIsPassedOn) {
     EXPECT_TRUE(table.take_released().empty());
 }
 
+TEST_F(Sockets, APairIsToldWhenAReportBringsTheEndWhoseOpeningWasLost) {
+    cvf_opened other = opening(7, CVF_S_SERVER | CVF_S_ELSEWHERE);
+    other.peer_cookie = 6;
+    table.event(bytes_of(other));
+    EXPECT_TRUE(recorder.pairs.empty());
+    table.report(report_of(opening(6, CVF_S_CLIENT, 4000, 80)));
+    EXPECT_EQ(recorder.pairs, (std::vector<std::pair<uint64_t, uint64_t>>{{6, 7}}));
+    // Who has gone meanwhile waits no more.
+    other = opening(9, CVF_S_SERVER | CVF_S_ELSEWHERE);
+    other.peer_cookie = 8;
+    table.event(bytes_of(other));
+    cvf_report end = report_of(other);
+    end.socket.event.type = CVF_CLOSED;
+    table.event(bytes_of(end));
+    table.report(report_of(opening(8, CVF_S_CLIENT, 4000, 80)));
+    EXPECT_EQ(recorder.pairs.size(), 1u);
+}
+
+TEST_F(Sockets, ALastReportNamesTheOwnerWhoseEventWasLost) {
+    table.event(bytes_of(opening(6, CVF_S_SERVER)));
+    cvf_report end = report_of(opening(6, CVF_S_SERVER));
+    end.socket.event.type = CVF_CLOSED;
+    end.socket.owner.pid = 50;
+    table.event(bytes_of(end));
+    EXPECT_EQ(recorder.log, (std::vector<std::string>{"opened", "owner", "closed"}));
+    EXPECT_EQ(recorder.sockets[6].owners, (std::vector<uint32_t>{50}));
+}
+
+TEST_F(Sockets, HandshakesWithDataAreHeldToABoundOfMemory) {
+    const std::string data(60'000, 'x');
+    constexpr uint32_t count = 400;  // 24 MB; 16 MiB are kept
+    for (int round = 1; round <= 2; round++) {
+        for (uint32_t isn = 1; isn <= count; isn++) table.event(packet_event(5, CVF_HANDSHAKE, isn, false, 10, data));
+        EXPECT_NEAR(static_cast<double>(table.handshakes_cut()), round * (count - (16 << 20) / 60'040.0), round);
+        const uint64_t before = table.payload_bytes();
+        table.expire(60'000'000'000);
+        EXPECT_EQ(recorder.sockets.size(), round * count);  // all are told, the later ones by their headers
+        EXPECT_LE(table.payload_bytes() - before, (16u << 20) + count * 128);
+        EXPECT_GT(table.payload_bytes() - before, 15u << 20);
+    }
+    EXPECT_EQ(table.unmatched(), 0u);
+}
+
+TEST_F(Sockets, PayloadThatWaitsForItsOpeningIsHeldToABoundOfMemory) {
+    const std::string data(60'000, 'x');
+    constexpr uint64_t count = 300, kept = (16u << 20) / 60'040;
+    for (uint64_t round = 1; round <= 2; round++) {
+        for (uint64_t cookie = 1; cookie <= count; cookie++)
+            table.event(packet_event(round * 1000 + cookie, CVF_PAYLOAD, 0, false, 10, data));
+        EXPECT_EQ(table.unmatched(), round * (count - kept));
+        for (uint64_t cookie = 1; cookie <= count; cookie++) table.event(bytes_of(opening(round * 1000 + cookie, CVF_S_CLIENT)));
+        EXPECT_EQ(table.payload_bytes(), round * kept * 60'040);
+    }
+}
+
+TEST_F(Sockets, EventsOfTheAgentsOwnAreToldWhereItWatchesItselfAndAreMarked) {
+    cvf_opened listener = listening(1, 41, {127, 0, 0, 1}, CVF_S_OWN);
+    cvf_report end = report_of(listener);
+    end.socket.event.type = CVF_CLOSED;
+    table.event(bytes_of(listener));
+    table.event(bytes_of(end));
+    EXPECT_TRUE(recorder.tcp.empty());
+    options.watch_self = true;
+    table.event(bytes_of(listener));
+    table.event(bytes_of(end));
+    ASSERT_EQ(recorder.tcp.size(), 2u);
+    for (const TcpEvent& e : recorder.tcp) EXPECT_TRUE(e.socket.own);
+}
+
 }  // namespace
 }  // namespace cvf::tap

@@ -45,7 +45,7 @@ struct Settings {
     std::string bus_user, bus_password_file;             // how to log in there
     std::string bus_token_file, bus_credentials;         // or with a token, or a NATS .creds file
     std::string bus_ca, bus_cert, bus_key;               // PEM files for TLS
-    std::string bus_sasl;                               // Kafka: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: the last
+    std::string bus_sasl;                                // Kafka: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty: the last
     std::string bus_compression = "zstd";                // Kafka: none, lz4, zstd
     uint64_t bus_batch = 32 * 1024;                      // bytes of records in a message, at most
     uint64_t bus_memory = 32u << 20;                     // bytes of records waiting in memory for a slow broker

@@ -91,7 +91,9 @@ class FakeBus final : public bus::Bus {
                                              std::optional<uint64_t>) override {
         return std::unexpected("no");
     }
-    std::expected<void, std::string> remove(std::string_view, std::string_view, std::optional<uint64_t>) override { return std::unexpected("no"); }
+    std::expected<void, std::string> remove(std::string_view, std::string_view, std::optional<uint64_t>) override {
+        return std::unexpected("no");
+    }
     std::expected<std::unique_ptr<bus::Subscription>, std::string> watch(std::string_view, bus::OnDocument) override {
         return std::unexpected("no");
     }

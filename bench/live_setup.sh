@@ -65,7 +65,7 @@ start() {
     for ((i = 0; i < 100; i++)); do [[ -s $TMP/token ]] && return; sleep 0.1; done
     echo "the agent does not start:" >&2; cat "$TMP/agent.err" >&2; exit 1
 }
-stop() { kill -INT "$AGENT"; wait "$AGENT" 2>/dev/null; AGENT=; rm -f "$TMP/token"; }
+stop() { kill -TERM "$AGENT"; wait "$AGENT" 2>/dev/null; AGENT=; rm -f "$TMP/token"; }
 ticks() { awk '{sub(/.*\) /,""); print $12 + $13}' "/proc/$AGENT/stat"; }
 rss() { awk '/^VmRSS/{print $2}' "/proc/$AGENT/status"; }
 # The agent's own numbers, a line each.

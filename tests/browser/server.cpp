@@ -33,8 +33,9 @@ int main() {
         fmt::print(stderr, "{}\n", server.error());
         return 1;
     }
-    if (auto one = directive::parse_one(R"({"apiVersion":"cvf/v1","kind":"Flow","metadata":{"name":"shop"},"spec":{}})"))
-        (void)(*directives)->apply(*one, {"test", "operator", "here"}, false);
+    for (int i = 0; i < 1000 && !(*directives)->ready(); i++) ::usleep(10'000);
+    const auto one = directive::parse_one(R"({"apiVersion":"cvf/v1","kind":"Flow","metadata":{"name":"shop"},"spec":{}})");
+    if (!one || !(*directives)->apply(*one, {"test", "operator", "here"}, false)) return 1;
     fmt::print("{{\"address\":\"{}\",\"token\":\"{}\",\"pages\":{}}}\n", (*server)->address(), (*server)->token(),
                !api::assets().empty());
     std::fflush(stdout);

@@ -28,6 +28,7 @@ class Words(unittest.TestCase):
         self.assertEqual(offered("read", "--ty"), ["--types"])
         self.assertEqual(offered("query", "--si"), ["--since"])
         self.assertEqual(offered("apply", "--dr"), ["--dry-run"])
+        self.assertEqual(offered("get", "--sel"), ["--selector"])
         self.assertEqual(offered("token", "--ro"), ["--role"])
         self.assertEqual(offered("read", "--listen"), [])
         self.assertIn("--output-rotate-size", offered("up", ""), "a verb without arguments has nothing but options to offer")
@@ -45,6 +46,9 @@ class Words(unittest.TestCase):
         self.assertEqual(offered("get", "no"), ["nodes"])
         self.assertEqual(offered("get", "-o", "y"), ["yaml"])
         self.assertEqual(offered("get", "-o", "yaml", "no"), ["nodes"])
+        self.assertEqual(offered("apply", "--dry-run=s"), ["--dry-run=server"])
+        self.assertEqual(offered("apply", "--dry-run", "=", "cl"), ["client"], "as bash takes it apart")
+        self.assertNotIn("client", offered("apply", "--dry-run", ""), "its value stands behind an equals sign")
         self.assertEqual(offered("completion", ""), ["bash", "zsh", "fish"])
 
     def test_where_a_file_or_any_text_belongs_nothing_is_offered(self):

@@ -91,7 +91,7 @@ class FaultTest(unittest.TestCase):
         return json.loads(line)
 
     def end(self, process, seconds=30):
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
         self.assertEqual(process.wait(seconds), 0)
 
     def controller(self, url, *options, name="controller", **environment):

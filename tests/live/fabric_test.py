@@ -58,7 +58,7 @@ class Fabric(unittest.TestCase):
     def end_all(self):
         for process in self.running.values():
             if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGTERM)
         for process in self.running.values():
             process.wait(20)
         for group in self.groups.values():
@@ -167,7 +167,7 @@ class Fabric(unittest.TestCase):
         lines = [json.loads(watch.stdout.readline()) for _ in range(2)]
         self.assertEqual({r["host.name"] for r in lines}, {"n1", "n2"})
         self.assertEqual({r["url.path"] for r in lines}, {"/1"})
-        watch.send_signal(signal.SIGINT)
+        watch.send_signal(signal.SIGTERM)
         watch.wait(10)
         watch.stdout.close()
         self.assertTrue(wait_until(lambda: self.cvf("get", "metadata", "-o", "name") == "", 15))

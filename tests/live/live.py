@@ -189,7 +189,7 @@ class Agent:
         wait_until(lambda: len(self.records(kind, **equal)) >= count, seconds)
         return self.records(kind, **equal)
 
-    def stop(self, sig=signal.SIGINT):
+    def stop(self, sig=signal.SIGTERM):  # SIGINT is ignored where the tests run in the background of a shell
         """Ends it in good order and returns the exit status; records() has all of it then."""
         time.sleep(0.1)  # what has just happened is still on its way from the kernel
         self.process.send_signal(sig)

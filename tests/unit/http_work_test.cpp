@@ -15,6 +15,9 @@
 namespace cvf::http {
 namespace {
 
+constexpr std::string_view internal_error =
+    "500 {\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,\"detail\":\"internal error\"}\n";
+
 using namespace std::chrono_literals;
 
 struct HttpWork : testing::Test {
@@ -112,8 +115,8 @@ TEST_F(HttpWork, does_not_hold_up_other_requests) {
 
 TEST_F(HttpWork, answers_500_to_work_that_throws_or_gives_more_work) {
     start();
-    EXPECT_EQ(get("/throws"), "500 internal error\n");
-    EXPECT_EQ(get("/twice"), "500 internal error\n");
+    EXPECT_EQ(get("/throws"), internal_error);
+    EXPECT_EQ(get("/twice"), internal_error);
 }
 
 TEST_F(HttpWork, answers_503_when_too_much_is_waiting) {
@@ -161,7 +164,7 @@ TEST_F(HttpWork, answers_500_when_whoever_was_to_answer_forgets_it) {
         later = nullptr;
     }
     waiting.join();
-    EXPECT_EQ(answer, "500 internal error\n");
+    EXPECT_EQ(answer, internal_error);
 }
 
 TEST_F(HttpWork, ends_while_work_and_later_are_open) {

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "agent/pcap_filter.h"
 #include "agent/steering.h"
 #include "directive/parse.h"
 
@@ -34,7 +35,7 @@ std::expected<std::vector<directive::Directive>, std::string> read_directives(co
         if (!stream) return std::unexpected(fmt::format("{}: it can't be read", file.string()));
         std::ostringstream text;
         text << stream.rdbuf();
-        auto parsed = directive::parse(std::move(text).str());
+        auto parsed = directive::parse(std::move(text).str(), {directive::Syntax::automatic, wrong_with_pcap_filter});
         if (!parsed) {
             std::string all;
             for (const directive::Problem& problem : parsed.error())

@@ -253,8 +253,10 @@ Client::Result<void> Client::watch_directives(std::string_view kind, std::string
     return watch_list<RemoteDirective>(options_, std::move(target), read_directive, event);
 }
 
-Client::Result<std::vector<RemoteNode>> Client::nodes() const {
-    return read_all<RemoteNode>(options_, std::string(nodes_path), read_node);
+Client::Result<std::vector<RemoteNode>> Client::nodes(std::string_view labels) const {
+    std::string target(nodes_path);
+    add_parameter(target, "labelSelector", labels);
+    return read_all<RemoteNode>(options_, target, read_node);
 }
 
 Client::Result<RemoteNode> Client::node(std::string_view name) const {
@@ -266,8 +268,11 @@ Client::Result<RemoteNode> Client::node(std::string_view name) const {
     return std::move(*one);
 }
 
-Client::Result<void> Client::watch_nodes(const std::function<bool(WatchEvent, const RemoteNode*)>& event) const {
-    return watch_list<RemoteNode>(options_, std::string(nodes_path), [](const json::object& o) { return read_node(o); }, event);
+Client::Result<void> Client::watch_nodes(const std::function<bool(WatchEvent, const RemoteNode*)>& event,
+                                         std::string_view labels) const {
+    std::string target(nodes_path);
+    add_parameter(target, "labelSelector", labels);
+    return watch_list<RemoteNode>(options_, std::move(target), [](const json::object& o) { return read_node(o); }, event);
 }
 
 Client::Result<Client::QueryEnd> Client::query(std::span<const std::pair<std::string, std::string>> parameters,

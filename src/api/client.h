@@ -83,9 +83,9 @@ class Client {
     Result<void> watch_directives(std::string_view kind, std::string_view labels,
                                   const std::function<bool(WatchEvent, const RemoteDirective*)>& event) const;
 
-    Result<std::vector<RemoteNode>> nodes() const;
+    Result<std::vector<RemoteNode>> nodes(std::string_view labels = {}) const;
     Result<RemoteNode> node(std::string_view name) const;
-    Result<void> watch_nodes(const std::function<bool(WatchEvent, const RemoteNode*)>& event) const;
+    Result<void> watch_nodes(const std::function<bool(WatchEvent, const RemoteNode*)>& event, std::string_view labels = {}) const;
 
     // Parameters of GET /api/v1/query. Each row, a record or a group, is a line of JSON without its end; false ends it.
     struct Progress {

@@ -13,6 +13,7 @@
 #include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
+#include "cli/targets.h"
 #include "config/quantity.h"
 #include "directive/parse.h"
 #include "directive/write.h"
@@ -80,15 +81,24 @@ int run_apply(const config::Settings& settings, const Management& what) {
         if (!parsed) return complain_use("apply", "--timeout: " + parsed.error());
         most = *parsed;
     }
+    const bool on_client = what.dry_run == "client", on_server = what.dry_run == "server";
+    if (!on_client && !on_server && !what.dry_run.empty() && what.dry_run != "none")
+        return complain_use("apply", fmt::format("--dry-run={}: there are none, server and client", what.dry_run));
     auto documents = read_documents(what, "apply");
     if (!documents) return complain_use("apply", documents.error());
+    if (on_client) {
+        // Whether it would be created or changed only a server knows.
+        for (const directive::Directive& d : *documents)
+            fmt::print("{} is valid (client dry run)\n", shown(directive::name_of(d.kind), d.metadata.name));
+        return exit_done;
+    }
     const api::Client client(client_options(settings));
-    auto applied = client.apply(*documents, what.dry_run);
+    auto applied = client.apply(*documents, on_server);
     if (!applied) return complain("apply", applied.error());
     for (const api::RemoteApplied& one : *applied)
         fmt::print("{} {}{}\n", shown(one.kind, one.name), directive::change_names[static_cast<size_t>(one.change)],
-                   what.dry_run ? " (dry run)" : "");
-    if (!what.wait || what.dry_run) return exit_done;
+                   on_server ? " (server dry run)" : "");
+    if (!what.wait || on_server) return exit_done;
     return wait_for(client, *applied, most);
 }
 
@@ -96,17 +106,19 @@ int run_delete(const config::Settings& settings, const Management& what) {
     stop_on_signals();
     const api::Client client(client_options(settings));
     std::vector<std::pair<std::string, std::string>> names;
+    if (!what.files.empty() && !what.kind.empty()) return complain_use("delete", "-f FILE or KIND NAME, not both");
     if (!what.files.empty()) {
         auto documents = read_documents(what, "delete");
         if (!documents) return complain_use("delete", documents.error());
         for (const directive::Directive& d : *documents) names.emplace_back(directive::name_of(d.kind), d.metadata.name);
     } else {
-        std::string kind;
-        const auto thing = thing_of(what.kind, kind);
-        if (!thing) return complain_use("delete", thing.error());
-        if (*thing != Thing::directives || kind.empty() || what.name.empty())
-            return complain_use("delete", "which? `cvf delete KIND NAME`, as `cvf delete metadata shop-errors`, or -f FILE");
-        names.emplace_back(kind, what.name);
+        const auto targets = targets_of(what);
+        if (!targets) return complain_use("delete", targets.error());
+        for (const Target& target : *targets) {
+            if (target.thing != Thing::directives || target.name.empty())
+                return complain_use("delete", "which? `cvf delete KIND NAME`, as `cvf delete metadata shop-errors`, or -f FILE");
+            names.emplace_back(target.kind, target.name);
+        }
     }
     int status = exit_done;
     for (const auto& [kind, name] : names) {
@@ -119,23 +131,23 @@ int run_delete(const config::Settings& settings, const Management& what) {
 }
 
 int run_edit(const config::Settings& settings, const Management& what) {
-    std::string kind;
-    const auto thing = thing_of(what.kind, kind);
-    if (!thing) return complain_use("edit", thing.error());
-    if (*thing != Thing::directives || kind.empty() || what.name.empty())
-        return complain_use("edit", "which? `cvf edit KIND NAME`, as `cvf edit metadata shop-errors`");
+    const auto targets = targets_of(what);
+    if (!targets) return complain_use("edit", targets.error());
+    const auto& [thing, kind, edited] = targets->front();
+    if (targets->size() != 1 || thing != Thing::directives || edited.empty())
+        return complain_use("edit", "which one? `cvf edit KIND NAME`, as `cvf edit metadata shop-errors`");
     const api::Client client(client_options(settings));
-    auto there = client.directive(kind, what.name);
+    auto there = client.directive(kind, edited);
     if (!there) return complain("edit", there.error());
     std::string text = directive::to_yaml(there->directive);
     Draft draft;
     for (;;) {
         const auto after = draft.edit(text);
         if (!after) {
-            fmt::print("{} unchanged\n", shown(kind, what.name));
+            fmt::print("{} unchanged\n", shown(kind, edited));
             return exit_done;
         }
-        auto parsed = directive::parse_one(*after);
+        auto parsed = directive::parse_one(*after, parse_options());
         if (parsed && directive::identity(*parsed) != directive::identity(there->directive)) {
             draft.keep();
             return complain_use("edit", "kind and name can't be edited; `cvf apply` makes another directive");
@@ -150,7 +162,7 @@ int run_edit(const config::Settings& settings, const Management& what) {
                 draft.keep();
                 return complain("edit", replaced.error());
             }
-            fmt::print("{} {}\n", shown(kind, what.name), directive::change_names[static_cast<size_t>(replaced->change)]);
+            fmt::print("{} {}\n", shown(kind, edited), directive::change_names[static_cast<size_t>(replaced->change)]);
             return exit_done;
         }
         for (const directive::Problem& problem : parsed.error()) say("cvf edit: {}\n", problem.show());

@@ -30,10 +30,12 @@ struct Question {
 
 // What the verbs for directives and nodes are given.
 struct Management {
-    std::string kind, name;
-    std::vector<std::string> files;
-    std::string form, timeout, sign_with;
-    bool wait = false, dry_run = false, follow = false;
+    std::string kind;                // or, like the names then, "KIND/NAME"
+    std::vector<std::string> names;  // see targets.h
+    std::vector<std::string> files;  // or folders of them
+    std::string form, timeout, sign_with, labels;
+    std::string dry_run;  // "none" or empty, "server", "client"
+    bool wait = false, follow = false;
 };
 
 int run_up(const config::Settings& settings);

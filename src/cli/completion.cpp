@@ -114,10 +114,11 @@ void offer_flags(const CLI::App& verb, Answer& answer) {
     }
 }
 
-// The option of this name that takes a value; null when there is none.
-const CLI::Option* option_with_value(const CLI::App& verb, const std::string& word) {
+// The option of this name that takes a value, be it only behind "=" (--dry-run=client); null when there is none.
+const CLI::Option* option_with_value(const CLI::App& verb, const std::string& word, bool equals = false) {
     for (const CLI::Option* option : verb.get_options())
-        if (word.starts_with('-') && option->check_name(word)) return option->get_items_expected_max() > 0 ? option : nullptr;
+        if (word.starts_with('-') && option->check_name(word))
+            return option->get_items_expected_max() > 0 || (equals && option->get_type_name().contains('|')) ? option : nullptr;
     return nullptr;
 }
 
@@ -157,7 +158,8 @@ std::vector<Completion> completions(const CLI::App& app, std::span<const std::st
     const size_t owner = words.size() - (apart && last != "=" ? 3 : 2);
     const std::string before = equal == std::string::npos ? "" : last.substr(0, equal + 1);
     Answer answer(before, last == "=" ? "" : last.substr(before.size()));
-    if (const CLI::Option* option = option_with_value(verb, before.empty() ? words[owner] : last.substr(0, equal)))
+    if (const CLI::Option* option =
+            option_with_value(verb, before.empty() ? words[owner] : last.substr(0, equal), apart || !before.empty()))
         offer_values(*option, answer);
     else if (const CLI::Option* argument = next_argument(verb, words.subspan(1, words.size() - 2));
              last.starts_with('-') || !argument)

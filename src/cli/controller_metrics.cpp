@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent/pcap_filter.h"
+
 namespace cvf::cli {
 
 using api::Metric;
@@ -48,6 +50,7 @@ api::Services services_of(controller::Controller& controller, const history::His
     services.nodes = &controller.nodes();
     services.audit = &controller.audit();
     services.history = history;
+    services.check_pcap_filter = agent::wrong_with_pcap_filter;
     services.follow = [&controller](const api::Following& f) { return controller.ask(f.types, f.filter, f.fields); };
     return services;
 }

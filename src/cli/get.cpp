@@ -9,6 +9,7 @@
 #include "cli/say.h"
 #include "cli/serve.h"
 #include "cli/signals.h"
+#include "cli/targets.h"
 #include "directive/node.h"
 #include "directive/write.h"
 #include "sink/units.h"
@@ -66,11 +67,13 @@ std::vector<std::string> node_row(const RemoteNode& remote) {
 const std::vector<std::string> node_header = {"NAME",    "STATE", "HEARD", "VERSION", "KERNEL", "DIRECTIVES", "RECORDS/S",
                                               "BYTES/S", "LOST",  "LAG",   "CPU",     "MEMORY", "SKEW"};
 
-void print_directives(const std::vector<RemoteDirective>& all, Form form) {
+void print_directives(const std::vector<RemoteDirective>& all, Form form, const std::string& labels) {
     if (form == Form::table) {
         Columns columns(directive_header);
         for (const RemoteDirective& one : all) columns.add(directive_row(one));
-        if (all.empty())
+        if (all.empty() && !labels.empty())
+            say("no directive has such labels\n");
+        else if (all.empty())
             say("there are no directives; `cvf apply -f FILE` makes one\n");
         else
             columns.print();
@@ -86,7 +89,7 @@ void print_directives(const std::vector<RemoteDirective>& all, Form form) {
     if (form == Form::yaml) fmt::print("{}", directive::to_yaml(plain, directive::Defaults::left_out));
 }
 
-void print_nodes(const std::vector<RemoteNode>& all, Form form) {
+void print_nodes(const std::vector<RemoteNode>& all, Form form, const std::string& labels) {
     if (form != Form::table) {
         bool first = true;
         for (const RemoteNode& one : all) {
@@ -102,7 +105,9 @@ void print_nodes(const std::vector<RemoteNode>& all, Form form) {
     }
     Columns columns(node_header);
     for (const RemoteNode& one : all) columns.add(node_row(one));
-    if (all.empty())
+    if (all.empty() && !labels.empty())
+        say("no agent has such labels\n");
+    else if (all.empty())
         say("no agent has been heard of\n");
     else
         columns.print();
@@ -114,20 +119,51 @@ void print_nodes(const std::vector<RemoteNode>& all, Form form) {
                 printable(fmt::format("{}", fmt::join(one.node.namesakes, ", "))));
 }
 
-int follow(const api::Client& client, Thing thing, const std::string& kind) {
+// What has been asked for, as the server has it.
+struct Found {
+    std::vector<RemoteDirective> directives;
+    std::vector<RemoteNode> nodes;
+};
+
+std::expected<void, api::ClientError> look_up(const api::Client& client, const Target& target, const std::string& labels,
+                                              Found& found) {
+    if (target.thing == Thing::nodes && target.name.empty()) {
+        auto all = client.nodes(labels);
+        if (!all) return std::unexpected(std::move(all.error()));
+        found.nodes = std::move(*all);
+    } else if (target.thing == Thing::nodes) {
+        auto one = client.node(target.name);
+        if (!one) return std::unexpected(std::move(one.error()));
+        found.nodes.push_back(std::move(*one));
+    } else if (target.name.empty()) {
+        auto all = client.directives(target.kind, labels);
+        if (!all) return std::unexpected(std::move(all.error()));
+        found.directives = std::move(*all);
+    } else {
+        auto one = client.directive(target.kind, target.name);
+        if (!one) return std::unexpected(std::move(one.error()));
+        found.directives.push_back(std::move(*one));
+    }
+    return {};
+}
+
+int follow(const api::Client& client, const Target& target, const std::string& labels) {
     static constexpr std::string_view names[] = {"added", "modified", "deleted", ""};
     std::expected<void, api::ClientError> done;
-    if (thing == Thing::nodes)
-        done = client.watch_nodes([](api::WatchEvent event, const RemoteNode* node) {
-            if (node)
-                fmt::print("{} {} {}\n", names[static_cast<size_t>(event)], printable(node->node.status.name),
-                           state_of(node->node));
-            std::fflush(stdout);
-            return !stopping;
-        });
+    const auto meant = [&](const std::string& name) { return target.name.empty() || target.name == name; };
+    if (target.thing == Thing::nodes)
+        done = client.watch_nodes(
+            [&](api::WatchEvent event, const RemoteNode* node) {
+                if (node && meant(node->node.status.name))
+                    fmt::print("{} {} {}\n", names[static_cast<size_t>(event)], printable(node->node.status.name),
+                               state_of(node->node));
+                std::fflush(stdout);
+                return !stopping;
+            },
+            labels);
     else
-        done = client.watch_directives(kind, {}, [](api::WatchEvent event, const RemoteDirective* d) {
-            if (d)
+        done = client.watch_directives(target.kind, labels, [&](api::WatchEvent event, const RemoteDirective* d) {
+            if (d && meant(d->directive.metadata.name))
                 fmt::print("{} {}/{} generation {}: {}\n", names[static_cast<size_t>(event)],
                            directive::name_of(d->directive.kind), printable(d->directive.metadata.name),
                            d->directive.metadata.generation, printable(d->summary.show()));
@@ -220,60 +256,56 @@ void describe(const RemoteNode& remote) {
 
 int run_get(const config::Settings& settings, const Management& what) {
     stop_on_signals();
-    std::string kind;
-    const auto thing = thing_of(what.kind, kind);
-    if (!thing) return complain_use("get", thing.error());
+    const auto targets = targets_of(what);
+    if (!targets) return complain_use("get", targets.error());
     const auto form = form_of(what.form);
     if (!form) return complain_use("get", form.error());
+    const Target& first = targets->front();
+    if (!what.labels.empty() && (!first.name.empty() || first.thing == Thing::audit))
+        return complain_use("get", "-l chooses among directives or among nodes; give it no name");
     const api::Client client(client_options(settings));
-    if (*thing == Thing::audit) return get_audit(client, *form);
-    if (what.follow) return follow(client, *thing, kind);
-    if (*thing == Thing::nodes) {
-        std::vector<RemoteNode> nodes;
-        if (what.name.empty()) {
-            auto all = client.nodes();
-            if (!all) return complain("get", all.error());
-            nodes = std::move(*all);
-        } else {
-            auto one = client.node(what.name);
-            if (!one) return complain("get", one.error());
-            nodes.push_back(std::move(*one));
+    if (first.thing == Thing::audit) return get_audit(client, *form);
+    if (what.follow) {
+        if (targets->size() > 1) return complain_use("get", "-w follows one of them, or all of a kind");
+        return follow(client, first, what.labels);
+    }
+    int status = exit_done;
+    Found found;
+    for (const Target& target : *targets)
+        if (auto done = look_up(client, target, what.labels, found); !done) {
+            status = complain("get", done.error());
+            if (done.error().status != 404) return status;  // the others are asked for all the same
         }
-        print_nodes(nodes, *form);
-        return exit_done;
-    }
-    std::vector<RemoteDirective> directives;
-    if (what.name.empty()) {
-        auto all = client.directives(kind);
-        if (!all) return complain("get", all.error());
-        directives = std::move(*all);
-    } else {
-        if (kind.empty()) return complain_use("get", "of which kind? `cvf get metadata NAME`");
-        auto one = client.directive(kind, what.name);
-        if (!one) return complain("get", one.error());
-        directives.push_back(std::move(*one));
-    }
-    print_directives(directives, *form);
-    return exit_done;
+    // Of what was asked for by name and is not there it has been said.
+    const bool nodes = first.name.empty() ? first.thing == Thing::nodes : !found.nodes.empty();
+    const bool directives = first.name.empty() ? !nodes : !found.directives.empty();
+    if (directives) print_directives(found.directives, *form, what.labels);
+    if (directives && nodes && *form != Form::name && *form != Form::json) fmt::print("{}", *form == Form::yaml ? "---\n" : "\n");
+    if (nodes) print_nodes(found.nodes, *form, what.labels);
+    return status;
 }
 
 int run_describe(const config::Settings& settings, const Management& what) {
-    std::string kind;
-    const auto thing = thing_of(what.kind, kind);
-    if (!thing) return complain_use("describe", thing.error());
-    if (what.name.empty()) return complain_use("describe", "which one? `cvf describe metadata NAME`, `cvf describe node NAME`");
+    stop_on_signals();
+    const auto targets = targets_of(what);
+    if (!targets) return complain_use("describe", targets.error());
+    if (targets->front().name.empty())
+        return complain_use("describe", "which one? `cvf describe metadata NAME`, `cvf describe node NAME`");
     const api::Client client(client_options(settings));
-    if (*thing == Thing::nodes) {
-        auto one = client.node(what.name);
-        if (!one) return complain("describe", one.error());
-        describe(*one);
-        return exit_done;
+    int status = exit_done;
+    bool one_before = false;
+    for (const Target& target : *targets) {
+        Found found;
+        if (auto done = look_up(client, target, {}, found); !done) {
+            status = complain("describe", done.error());
+            if (done.error().status != 404) return status;
+            continue;
+        }
+        if (std::exchange(one_before, true)) fmt::print("\n\n");
+        for (const RemoteNode& node : found.nodes) describe(node);
+        for (const RemoteDirective& one : found.directives) describe(one);
     }
-    if (kind.empty()) return complain_use("describe", "of which kind? `cvf describe metadata NAME`");
-    auto one = client.directive(kind, what.name);
-    if (!one) return complain("describe", one.error());
-    describe(*one);
-    return exit_done;
+    return status;
 }
 
 }  // namespace cvf::cli

@@ -63,23 +63,31 @@ void bind_question(CLI::App& app, cli::Question& q) {
 void bind_management(const std::map<std::string_view, CLI::App*>& verbs, cli::Management& m) {
     const auto what = [&](const char* verb) {
         verbs.at(verb)
-            ->add_option("KIND", m.kind, "directives, metadata, flow, capture, plaintext, topology, nodes or audit")
+            ->add_option("KIND", m.kind, "directives, metadata, flow, capture, plaintext, topology, nodes or audit; or KIND/NAME")
             ->type_name("");
-        verbs.at(verb)->add_option("NAME", m.name, "Of one of them")->type_name("");
+        verbs.at(verb)->add_option("NAME", m.names, "Of one of them, or of several")->type_name("");
     };
     const auto file = [&](const char* verb) {
         verbs.at(verb)
-            ->add_option("-f,--file", m.files, "YAML or JSON; several documents are separated by ---; - is standard input")
+            ->add_option("-f,--file", m.files,
+                         "YAML or JSON; several documents are separated by ---; - is standard input; of a folder its *.yaml, "
+                         "*.yml and *.json")
             ->type_name("FILE");
     };
     for (const char* verb : {"get", "describe", "edit", "delete"}) what(verb);
     for (const char* verb : {"apply", "delete"}) file(verb);
     verbs.at("get")->add_option("-o", m.form, "How to print [table]")->type_name("table|yaml|json|name");
     verbs.at("get")->add_flag("-w,--watch-changes", m.follow, "Go on, and print each change");
+    verbs.at("get")
+        ->add_option("-l,--selector", m.labels, "Only those with such labels: team=shop,tier!=test,owner,!old")
+        ->type_name("LABELS");
     CLI::App* apply = verbs.at("apply");
     apply->add_flag("--wait", m.wait, "Until every agent that it selects reports it");
     apply->add_option("--timeout", m.timeout, "How long --wait waits [30s]")->type_name("DURATION");
-    apply->add_flag("--dry-run", m.dry_run, "Check and say what would change, and change nothing");
+    apply
+        ->add_flag("--dry-run{server}", m.dry_run,
+                   "Change nothing, and say what would change; =client: check the documents alone, and ask no server")
+        ->type_name("none|server|client");
     apply->add_option("--sign-with", m.sign_with, "Sign with this Ed25519 private key (PEM)")->type_name("FILE");
     verbs.at("edit")->add_option("--sign-with", m.sign_with, "Sign with this Ed25519 private key (PEM)")->type_name("FILE");
 }

@@ -46,23 +46,28 @@ constexpr Verb table[] = {
     {"apply", config::command_manage, "Put directives in force, or change them",
      "Examples:\n"
      "  cvf apply -f errors.yaml --wait                 until every agent it selects reports it active\n"
-     "  cvf apply -f errors.yaml --dry-run              check it and say what would change\n"
+     "  cvf apply -f directives/ -f more.yaml           all of a folder, and another\n"
+     "  cvf apply -f errors.yaml --dry-run              ask the server what would change\n"
+     "  cvf apply -f errors.yaml --dry-run=client       check it here, with no server\n"
      "  cat errors.yaml | cvf apply -f -\n"},
     {"get", config::command_manage, "List directives or nodes",
      "Examples:\n"
      "  cvf get directives\n"
      "  cvf get metadata shop-errors -o yaml\n"
-     "  cvf get nodes\n"},
+     "  cvf get metadata/shop-errors capture/web\n"
+     "  cvf get directives -l team=shop,tier!=test\n"
+     "  cvf get nodes -l zone=a\n"},
     {"describe", config::command_manage, "Say all about a directive or a node, agent by agent",
      "Examples:\n"
      "  cvf describe metadata shop-errors\n"
-     "  cvf describe node web-3\n"},
+     "  cvf describe metadata/shop-errors node/web-3\n"},
     {"edit", config::command_manage, "Change a directive in $EDITOR and apply it",
      "Example:\n"
      "  cvf edit metadata shop-errors\n"},
     {"delete", config::command_manage, "End directives",
      "Examples:\n"
      "  cvf delete metadata shop-errors\n"
+     "  cvf delete metadata/shop-errors capture/web\n"
      "  cvf delete -f errors.yaml\n"},
     {"doctor", config::command_doctor, "Say what this kernel and these privileges allow",
      "Examples:\n"

@@ -349,7 +349,7 @@ class Reconciler final : public Steering {
         rule.directive = d.metadata.name;
         rule.selection.types = selection->types;
         if (!selection->filter.always_true()) rule.selection.filter = std::move(selection->filter);
-        rule.selection.fields = std::move(selection->fields);
+        rule.selection.fields = selection->fields;
         rule.sample = d.spec.sample;
         rule.limits.records_per_second = d.spec.limits.record_rate;
         rule.limits.bytes_per_second = d.spec.limits.rate;

@@ -65,7 +65,7 @@ std::expected<std::shared_ptr<sink::RecordSink>, std::string> Ways::find(const d
             sink::OtlpOptions otlp;
             otlp.url = output.url;
             otlp.node = options_.node;
-            auto opened = sink::make_otlp_sink(std::move(otlp));
+            auto opened = sink::make_otlp_sink(otlp);
             if (!opened) return std::unexpected(opened.error());
             made = std::move(*opened);
             break;

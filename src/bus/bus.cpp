@@ -19,11 +19,11 @@ std::expected<std::unique_ptr<Bus>, std::string> Bus::connect(Options options) {
     if (auto good = check_options(options, *address); !good) return std::unexpected(good.error());
     switch (address->transport) {
         case Transport::local:
-            return connect_local(address->name, std::move(options));
+            return connect_local(address->name, options);
         case Transport::nats:
-            return connect_nats(std::move(*address), std::move(options));
+            return connect_nats(*address, options);
         case Transport::kafka:
-            return connect_kafka(std::move(*address), std::move(options));
+            return connect_kafka(std::move(*address), options);
     }
     return std::unexpected("bus URL: unknown transport");
 }

@@ -143,7 +143,7 @@ class KafkaBus : public Bus {
 
 }  // namespace
 
-std::expected<std::unique_ptr<Bus>, std::string> connect_kafka(Address address, Options options) {
+std::expected<std::unique_ptr<Bus>, std::string> connect_kafka(Address address, const Options& options) {
     auto bus = std::make_unique<KafkaBus>(std::move(address), options);
     if (std::string error = bus->begin(); !error.empty()) return std::unexpected(error);
     return bus;

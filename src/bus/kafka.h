@@ -19,6 +19,6 @@
 
 namespace cvf::bus {
 
-std::expected<std::unique_ptr<Bus>, std::string> connect_kafka(Address address, Options options);
+std::expected<std::unique_ptr<Bus>, std::string> connect_kafka(Address address, const Options& options);
 
 }  // namespace cvf::bus

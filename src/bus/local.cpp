@@ -174,7 +174,7 @@ std::expected<void, std::string> keep_local_documents(const std::string& directo
     return LocalExchange::named({})->keep_in(directory);
 }
 
-std::unique_ptr<Bus> connect_local(std::string_view name, Options options) {
+std::unique_ptr<Bus> connect_local(std::string_view name, const Options& options) {
     return std::make_unique<LocalBus>(name, options);
 }
 

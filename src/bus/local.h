@@ -19,6 +19,6 @@ namespace cvf::bus {
 // before the first connects.
 std::expected<void, std::string> keep_local_documents(const std::string& directory);
 
-std::unique_ptr<Bus> connect_local(std::string_view name, Options options);
+std::unique_ptr<Bus> connect_local(std::string_view name, const Options& options);
 
 }  // namespace cvf::bus

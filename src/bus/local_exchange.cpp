@@ -51,7 +51,7 @@ void LocalExchange::unsubscribe(const LocalInbox* inbox) {
     routes_.remove_if([&](const Route& r) { return r.inbox.get() == inbox; });
 }
 
-void LocalExchange::publish(std::shared_ptr<const LocalMessage> message) {
+void LocalExchange::publish(const std::shared_ptr<const LocalMessage>& message) {
     const std::lock_guard lock(routes_mutex_);
     std::map<std::pair<std::string_view, std::string_view>, std::vector<const Route*>> queues;
     for (const Route& r : routes_) {

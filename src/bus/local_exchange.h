@@ -57,7 +57,7 @@ class LocalExchange {
 
     void subscribe(std::string pattern, std::string queue, std::shared_ptr<LocalInbox> inbox);
     void unsubscribe(const LocalInbox* inbox);
-    void publish(std::shared_ptr<const LocalMessage> message);
+    void publish(const std::shared_ptr<const LocalMessage>& message);
 
     // Directives and the audit trail are kept in this folder from now on, and those that stand there come in. Once.
     std::expected<void, std::string> keep_in(const std::string& directory);

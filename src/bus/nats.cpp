@@ -90,7 +90,7 @@ class NatsBus : public Bus {
 
 }  // namespace
 
-std::expected<std::unique_ptr<Bus>, std::string> connect_nats(Address address, Options options) {
+std::expected<std::unique_ptr<Bus>, std::string> connect_nats(const Address& address, const Options& options) {
     auto bus = std::make_unique<NatsBus>(options);
     if (std::string error = bus->begin(address, options); !error.empty()) return std::unexpected(error);
     return bus;

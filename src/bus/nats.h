@@ -16,6 +16,6 @@
 
 namespace cvf::bus {
 
-std::expected<std::unique_ptr<Bus>, std::string> connect_nats(Address address, Options options);
+std::expected<std::unique_ptr<Bus>, std::string> connect_nats(const Address& address, const Options& options);
 
 }  // namespace cvf::bus

@@ -151,7 +151,6 @@ int wait_for(const api::Client& client, const std::vector<api::RemoteApplied>& a
     const auto began = std::chrono::steady_clock::now(), until = began + most;
     int status = exit_done;
     for (const api::RemoteApplied& one : applied) {
-        std::string said;
         for (;;) {
             auto now = client.directive(one.kind, one.name);
             if (!now) return complain("apply", now.error());

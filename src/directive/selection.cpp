@@ -125,7 +125,7 @@ std::expected<Selection, std::string> compile(const Directive& directive, std::s
         fields = *parsed;
     }
     Pushdown pushdown = pushdown_of(*filter, types_of(directive));
-    return Selection{types_of(directive), std::move(*filter), std::move(fields), std::move(pushdown)};
+    return Selection{types_of(directive), std::move(*filter), fields, std::move(pushdown)};
 }
 
 std::expected<filter::Filter, std::string> compile_trigger(const Directive& directive, std::string_view restriction) {

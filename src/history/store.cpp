@@ -258,7 +258,7 @@ class Store final : public History {
         writable_ = false;
     }
 
-    void drop(std::deque<Segment>::iterator at) {
+    void drop(const std::deque<Segment>::iterator& at) {
         ::unlink(path_of(at->number).c_str());
         const std::lock_guard guard(mutex_);
         dropped_records_ += at->records;

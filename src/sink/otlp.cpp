@@ -155,7 +155,7 @@ class Otlp final : public RecordSink {
 
 }  // namespace
 
-std::expected<std::unique_ptr<RecordSink>, std::string> make_otlp_sink(OtlpOptions options) {
+std::expected<std::unique_ptr<RecordSink>, std::string> make_otlp_sink(const OtlpOptions& options) {
     auto url = split_url(options.url);
     if (!url) return std::unexpected(url.error());
     if (url->target.find('?') != std::string::npos) return std::unexpected("the URL of an OTLP collector has no query");

@@ -37,6 +37,6 @@ struct OtlpOptions {
     Complaint complain = {};
 };
 
-std::expected<std::unique_ptr<RecordSink>, std::string> make_otlp_sink(OtlpOptions options);
+std::expected<std::unique_ptr<RecordSink>, std::string> make_otlp_sink(const OtlpOptions& options);
 
 }  // namespace cvf::sink

@@ -201,7 +201,7 @@ void SocketTable::reveal(uint64_t cookie, Known& k, uint64_t time) {
     auto w = withheld_.find(cookie);
     auto p = known_.find(k.peer);
     if (k.told || w == withheld_.end() || (p != known_.end() && p->second.own)) return;
-    Socket s = std::move(w->second);
+    Socket s = w->second;
     withheld_.erase(w);
     s.own = false;
     k.told = true;

@@ -502,7 +502,7 @@ TEST_F(ApiRoutes, answer_a_failed_query_with_a_problem) {
     const auto failed = ask("GET", "/api/v1/query");
     EXPECT_EQ(failed.status, 503u);
     EXPECT_EQ(object(failed).at("detail"), "the server is gone");
-    EXPECT_NE(ask("GET", "/metrics").body.find("cvf_api_queries_failed_total 1\n"), std::string::npos);
+    EXPECT_TRUE(until([&] { return ask("GET", "/metrics").body.find("cvf_api_queries_failed_total 1\n") != std::string::npos; }));
 }
 
 TEST_F(ApiRoutes, stop_queries_that_take_too_long_or_that_nobody_waits_for) {

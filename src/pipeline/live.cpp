@@ -29,7 +29,8 @@ struct Live::LiveSocket {
           local_port(s.local_port),
           remote_port(s.remote_port),
           role(s.role),
-          own(s.own) {}
+          own(s.own),
+          refuses(s.refuses) {}
 
     uint64_t cookie;
     decode::Address local, remote;  // its own tuple, not the packets'
@@ -37,6 +38,7 @@ struct Live::LiveSocket {
     uint16_t local_port, remote_port;
     tap::Role role;
     bool own;         // the agent's
+    bool refuses;     // see tap::Socket
     uint8_t end = 0;  // which of the flow's ends it is
     context::OwnerRef owner;
     flow::Flow* flow = nullptr;
@@ -222,7 +224,8 @@ void Live::take_counters(LiveSocket& s, const tap::Counters& c) {
     flow::End &mine = flow.ends[s.end], &other = flow.ends[1 - s.end];
     mine.packets = c.packets_out;
     mine.bytes = c.bytes_out;
-    const bool other_local = other.socket != nullptr;
+    const auto* peer = static_cast<const LiveSocket*>(other.socket);
+    const bool other_local = peer && !peer->refuses;
     if (!other_local) {
         other.packets = c.packets_in;
         other.bytes = c.bytes_in;
@@ -292,7 +295,8 @@ void Live::leave(LiveSocket& s, int64_t time_ns, std::optional<flow::EndReason> 
     if (flow::Flow* flow = s.flow) {
         // A socket that came back may have the cookie, and another conversation.
         const LiveSocket* other = find(flow->ends[1 - s.end].cookie);
-        if (other && other->flow == flow) {
+        if (other && other->flow != flow) other = nullptr;
+        if (other && !other->refuses) {
             departed_[flow] = std::move(sockets_.find(cookie)->second);
             flow->ends[s.end].payload_elsewhere = true;  // the tap forgets it: a wish would stay in its table for ever
         } else {
@@ -302,6 +306,7 @@ void Live::leave(LiveSocket& s, int64_t time_ns, std::optional<flow::EndReason> 
                                                                                  : flow::EndReason::closed;
             shard_.tracker().end_socket(*flow, time_ns, reason);
             departed_.erase(flow);
+            if (other) sockets_.erase(other->cookie);  // nothing comes behind a refusal
         }
     }
     sockets_.erase(cookie);

@@ -42,6 +42,7 @@ struct Socket {
     Owner owner;
     bool own = false;      // belongs to this agent
     bool existed = false;  // was there before the agent
+    bool refuses = false;  // the kernel's, which answers a knock at a closed port with a reset; it goes unused, not closed
     uint64_t peer_cookie =
         0;  // the other end, a local socket too, when the kernel knew it already; payload then comes from that end only
 };

@@ -33,6 +33,7 @@ Socket socket_of(const cvf_tuple& t, uint32_t netns, uint64_t cookie) {
     s.local_port = t.local_port;
     s.remote_port = t.remote_port;
     s.family = t.family;
+    s.refuses = t.protocol == 6 && cookie >> 62 == CVF_SYNTHETIC >> 62;
     if (t.family == 6 && (is_mapped(t.local) || is_mapped(t.remote))) {
         s.family = 4;
         s.local = decode::Address::v4(t.local + 12);

@@ -147,6 +147,18 @@ TEST_F(LiveTest, APairFoundLaterIsJoined) {
     EXPECT_TRUE(has(records("http")[0], "answerer"));  // who has left is named all the same
 }
 
+TEST_F(LiveTest, ARefusedConnectionEndsWithItsClient) {
+    constexpr uint64_t kernels = uint64_t{1} << 63 | 9;
+    live->opened(socket(7, true), t0);
+    tap::Socket refuses = socket(kernels, false, 7);
+    refuses.refuses = true;
+    live->opened(refuses, t0);
+    close(7, 5, 4);
+    expect_one_internal_flow();
+    close(kernels, 4, 5);  // found unused later
+    EXPECT_EQ(records("flow").size(), 1u);
+}
+
 TEST_F(LiveTest, WhoGoesFirstMakesNoDifferenceWhenTheInputEnds) {
     live->opened(socket(8, false), t0);
     live->opened(socket(7, true), t0);

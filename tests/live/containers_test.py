@@ -111,6 +111,9 @@ class Machine:
             p.wait(10)
             with open(pid_file + ".errors", errors="replace") as f:
                 raise AssertionError("the container does not start: " + f.read())
+        # Runtimes write it when the container has begun to run, which may be after its first line.
+        if not live.wait_until(lambda: os.path.exists(pid_file) and os.path.getsize(pid_file) > 0, 20, 0.05):
+            raise AssertionError(f"{command[0]} has written no {pid_file}")
         with open(pid_file) as f:
             p.pid_inside = int(f.read())
         p.container = ident

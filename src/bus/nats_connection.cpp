@@ -270,8 +270,8 @@ std::expected<NatsConnection::SessionPtr, std::string> NatsConnection::open(uint
     if (s == NATS_OK) s = natsConnection_Connect(&session->connection_, options_);
     if (s != NATS_OK) {
         session->connection_ = nullptr;
-        const std::string_view todo = remedy(s, login_);
-        return std::unexpected(todo.empty() ? nats_error(s) : fmt::format("{}: {}", nats_error(s), todo));
+        const std::string_view mends = remedy(s, login_);
+        return std::unexpected(mends.empty() ? nats_error(s) : fmt::format("{}: {}", nats_error(s), mends));
     }
     jsOptions js;
     jsOptions_Init(&js);

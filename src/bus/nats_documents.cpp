@@ -59,6 +59,21 @@ Checked NatsDocuments::insist(std::string_view bucket, const Attempt& attempt) {
     return std::unexpected(fmt::format("{}: {}", bucket, error));
 }
 
+namespace {
+
+// A change of one revision was refused, or its answer was lost: what is there tells. 0: nothing; no value: it can't be told now.
+std::optional<uint64_t> revision_now(kvStore* kv, const std::string& name, std::string* value = nullptr) {
+    kvEntry* raw = nullptr;
+    const natsStatus s = kvStore_Get(&raw, kv, name.c_str());
+    const NatsOwned<kvEntry> entry(raw);
+    if (s == NATS_NOT_FOUND) return 0;
+    if (s != NATS_OK) return std::nullopt;
+    if (value) value->assign(static_cast<const char*>(kvEntry_Value(raw)), static_cast<size_t>(kvEntry_ValueLen(raw)));
+    return kvEntry_Revision(raw);
+}
+
+}  // namespace
+
 std::expected<uint64_t, std::string> NatsDocuments::put(std::string_view bucket, std::string_view key, std::string_view value,
                                                         std::optional<uint64_t> expected) {
     const std::string name = nats_key(key);
@@ -76,21 +91,14 @@ std::expected<uint64_t, std::string> NatsDocuments::put(std::string_view bucket,
         if (s == NATS_OK) return Checked{};
         error = nats_error(s);
         if (!expected) return std::nullopt;
-        // Refused, or the answer was lost: what is there tells.
-        kvEntry* raw = nullptr;
-        s = kvStore_Get(&raw, kv, name.c_str());
-        const NatsOwned<kvEntry> entry(raw);
-        if (s != NATS_OK && s != NATS_NOT_FOUND) return std::nullopt;
-        const uint64_t now = entry ? kvEntry_Revision(entry.get()) : 0;
-        if (now == *expected) return std::nullopt;
-        const std::string_view there = entry ? std::string_view(static_cast<const char*>(kvEntry_Value(entry.get())),
-                                                                static_cast<size_t>(kvEntry_ValueLen(entry.get())))
-                                             : std::string_view();
-        if (now > *expected && there == value && error.find("wrong last sequence") == error.npos) {
-            revision = now;
+        std::string there;
+        const auto now = revision_now(kv, name, &there);
+        if (!now || *now == *expected) return std::nullopt;
+        if (*now > *expected && there == value && error.find("wrong last sequence") == error.npos) {
+            revision = *now;
             return Checked{};
         }
-        return Checked(std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected)));
+        return Checked(std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, *now, *expected)));
     };
     if (auto done = insist(bucket, attempt); !done) return std::unexpected(done.error());
     return revision;
@@ -115,19 +123,14 @@ natsStatus delete_revision(jsCtx* jetstream, const std::string& subject, uint64_
 Checked NatsDocuments::remove(std::string_view bucket, std::string_view key, std::optional<uint64_t> expected) {
     const std::string name = nats_key(key), subject = fmt::format("$KV.{}.{}", bucket, name);
     return insist(bucket, [&](kvStore* kv, jsCtx* jetstream, std::string& error) -> std::optional<Checked> {
-        natsStatus s = expected ? delete_revision(jetstream, subject, *expected) : kvStore_Delete(kv, name.c_str());
+        const natsStatus s = expected ? delete_revision(jetstream, subject, *expected) : kvStore_Delete(kv, name.c_str());
         if (s == NATS_OK) return Checked{};
         error = nats_error(s);
         if (!expected) return std::nullopt;
-        // Refused, or the answer was lost: what is there tells.
-        kvEntry* raw = nullptr;
-        s = kvStore_Get(&raw, kv, name.c_str());
-        const NatsOwned<kvEntry> entry(raw);
-        if (s != NATS_OK && s != NATS_NOT_FOUND) return std::nullopt;
-        const uint64_t now = entry ? kvEntry_Revision(entry.get()) : 0;
-        if (now == *expected) return std::nullopt;
-        if (now == 0 && error.find("wrong last sequence") == error.npos) return Checked{};
-        return Checked(std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, now, *expected)));
+        const auto now = revision_now(kv, name);
+        if (!now || *now == *expected) return std::nullopt;
+        if (*now == 0 && error.find("wrong last sequence") == error.npos) return Checked{};
+        return Checked(std::unexpected(fmt::format("{}/{} is at revision {}, not {}", bucket, key, *now, *expected)));
     });
 }
 
